@@ -1,0 +1,62 @@
+# One target per verb; CI calls only these. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+READY  := $(VENV)/.ready
+UV_VERSION := 0.13.8
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@echo "setting up $(VENV): Python packages from the lock, about a minute the first time"
+	@$(PYTHON) -c 'import sys; sys.exit("Interact needs Python 3.11 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+
+$(READY): $(UV) requirements.lock crds/pyproject.toml operators/sdk/pyproject.toml operators/stem/pyproject.toml controller/pyproject.toml
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e crds -e operators/sdk -e operators/stem -e controller
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## make .venv from the lock
+
+.PHONY: run
+run: $(READY) ## run a real scan through a pipeline and leave pictures in out/
+	@$(BIN)/python -m examples --images out
+
+.PHONY: test
+test: $(READY) ## the whole test suite
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: check
+check: $(READY) ## format, lint, types, import rules, generated files
+	@$(BIN)/python -m benchmarks.checks
+
+.PHONY: format
+format: $(READY) ## format and fix what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: generate
+generate: $(READY) ## write crds/*.yaml, docs/spec and the operators' YAML from the code
+	@$(BIN)/python -m interact_api generate
+	@$(BIN)/interact operator spec --write operators/*/run.py
+
+.PHONY: bench
+bench: $(READY) ## measured ratios, each from one interleaved run
+	@$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: $(UV) ## resolve requirements.lock anew (hashes, no addresses)
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --group dev --no-emit-package interact-api --no-emit-package interact --no-emit-package interact-stem --no-emit-package interact-controller pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf out dist build .cache .numba_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

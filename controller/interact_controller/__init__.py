@@ -1,0 +1,3 @@
+"""The one process that reconciles; this version only says which it is."""
+
+__version__ = "0.1.0"
