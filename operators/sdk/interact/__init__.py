@@ -1,0 +1,74 @@
+"""Write operators of Interact pipelines: kernels on batches of frames.
+
+A kernel is a function; its annotations are its ports, its keyword arguments its parameters:
+
+    from interact import DenseFrames, Param, Values, operator
+
+    @operator(parallel=True)
+    def brightness(frames: DenseFrames, *, gain: float = Param(1.0, minimum=0)) -> Values:
+        return frames.values(mean=gain * frames.data.mean(axis=(1, 2)))
+
+    if __name__ == "__main__":
+        brightness.main()
+"""
+
+from interact._batches import (
+    Axis,
+    Batch,
+    Bytes,
+    DenseFrames,
+    Image,
+    SparseFrames,
+    Values,
+)
+from interact._errors import (
+    BatchError,
+    BrokerError,
+    InteractError,
+    OperatorError,
+    SettingsError,
+    TooLarge,
+    TransientError,
+)
+from interact._operator import Latest, Operator, Resume, Zip, dependencies, operator, source
+from interact._parameters import Param
+from interact._reducer import FrameSum, Progress, Reducer, ScanImage, Slots, scan_axes, scan_image
+from interact._scan import Calibration, Scan, Tombstone, positions
+
+__all__ = [
+    "Axis",
+    "Batch",
+    "BatchError",
+    "BrokerError",
+    "Bytes",
+    "Calibration",
+    "DenseFrames",
+    "FrameSum",
+    "Image",
+    "InteractError",
+    "Latest",
+    "Operator",
+    "OperatorError",
+    "Param",
+    "Progress",
+    "Reducer",
+    "Resume",
+    "Scan",
+    "ScanImage",
+    "SettingsError",
+    "Slots",
+    "SparseFrames",
+    "Tombstone",
+    "TooLarge",
+    "TransientError",
+    "Values",
+    "Zip",
+    "dependencies",
+    "operator",
+    "positions",
+    "scan_axes",
+    "scan_image",
+    "source",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,242 @@
+"""The message on the wire: a fixed prefix, a columnar msgpack header, raw arrays.
+
+    magic(4) version(1) flags(1) reserved(2) header bytes(4) | header | padding | body
+
+The body starts at a multiple of 64 bytes and so does every array in it, so that a receiver
+views the arrays in place. Nothing in the header grows with the number of frames but the
+tombstones: the frames of a message are its coverage without its tombstones, in order.
+"""
+
+import math
+import re
+import struct
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+MAGIC: Final = b"IACT"
+VERSION: Final = 1
+ALIGNMENT: Final = 64
+MAX_HEADER_BYTES: Final = 1 << 20
+MAX_ARRAYS: Final = 64
+MAX_AXES: Final = 8
+END_TOKEN: Final = "_end"
+"""First part of the subject token that takes a scan's place in a source's last message."""
+
+_PREFIX: Final = struct.Struct("<4sBBHI")
+_DTYPE: Final = re.compile(r"[<|][biuf](1|2|4|8)")
+_SCAN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class WireError(ValueError):
+    """A message that is not ours or not whole; never worth a second try."""
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        self.field = field
+        self.value = value
+        self.rule = rule
+        super().__init__(f"message {field} is {value!r}: {rule}")
+
+
+class Calibration(msgspec.Struct, frozen=True, array_like=True):
+    """Once-per-scan facts of the instrument; None where nobody said.
+
+    ``step`` is the distance of neighbouring positions (y, x), ``pixel`` the detector pixel
+    (y, x). ``rotation`` (degrees) turns the detector's (y, x) into the scan's; ``flip`` negates
+    the detector's y before that. ``dose`` is electrons per frame, ``energy`` keV.
+    """
+
+    step: tuple[float, float] | None = None
+    step_unit: str = ""
+    pixel: tuple[float, float] | None = None
+    pixel_unit: str = ""
+    rotation: float = 0.0
+    flip: bool = False
+    energy: float | None = None
+    dose: float | None = None
+
+
+class Scan(msgspec.Struct, frozen=True, array_like=True):
+    """One acquisition: the unit of completeness.
+
+    ``shape`` is (rows, columns) of a raster or (n,) of a list of positions. Frames are numbered
+    by ``index`` in the order of acquisition; ``order`` is raster or snake, ``flyback`` columns at
+    each row's end and the first ``offset`` frames belong to no position.
+    """
+
+    id: str
+    shape: tuple[int, ...]
+    frames_per_position: int = 1
+    order: str = "raster"
+    flyback: int = 0
+    offset: int = 0
+    calibration: Calibration = Calibration()
+    title: str = ""
+
+    @property
+    def listed(self) -> bool:
+        """Whether positions are a list and not a grid."""
+        return len(self.shape) == 1
+
+    @property
+    def positions(self) -> int:
+        """Number of positions."""
+        return math.prod(self.shape)
+
+    @property
+    def total(self) -> int:
+        """Number of frames, those of flyback and offset included."""
+        if self.listed:
+            return self.offset + self.shape[0] * self.frames_per_position
+        rows, columns = self.shape
+        return self.offset + rows * (columns + self.flyback) * self.frames_per_position
+
+
+class Tombstone(msgspec.Struct, frozen=True, array_like=True):
+    """Frames [start, stop) that are accounted for but not there, and why."""
+
+    reason: str
+    start: int
+    stop: int
+
+
+class Array(msgspec.Struct, frozen=True, array_like=True):
+    """Where one array lies in the body; ``offset`` in bytes, a multiple of 64."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array."""
+        return math.prod(self.shape) * int(self.dtype[-1])
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """What a message says of itself; the order of the fields is the format.
+
+    ``kind`` is dense, sparse, values, image, bytes, none (coverage only) or end (a source's last
+    word). ``start`` and ``stop`` are the coverage; ``identity`` names the message for good;
+    ``lane`` is its path; ``time`` seconds since 1970 at the source; ``revision`` the parameters'.
+    """
+
+    kind: str
+    scan: msgspec.Raw
+    start: int
+    stop: int
+    identity: bytes
+    lane: str
+    time: float = 0.0
+    revision: int = 0
+    total: int | None = None
+    tombstones: tuple[Tombstone, ...] = ()
+    arrays: tuple[Array, ...] = ()
+    attributes: dict[str, Any] = {}
+    encoding: str = ""
+    traceparent: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_header_decoder = msgspec.msgpack.Decoder(Header)
+_scan_decoder = msgspec.msgpack.Decoder(Scan)
+
+
+@lru_cache(maxsize=64)
+def encoded_scan(scan: Scan) -> msgspec.Raw:
+    """The scan as every header of it carries it."""
+    return msgspec.Raw(_encoder.encode(scan))
+
+
+@lru_cache(maxsize=64)
+def _decoded_scan(raw: bytes) -> Scan:
+    scan = _scan_decoder.decode(raw)
+    if not _SCAN_ID.fullmatch(scan.id):
+        raise WireError("scan.id", scan.id, "letters, digits, - and _ only, at most 63")
+    if len(scan.shape) not in {1, 2} or any(edge < 0 for edge in scan.shape):
+        raise WireError("scan.shape", scan.shape, "one or two edges, none negative")
+    if scan.order not in {"raster", "snake"}:
+        raise WireError("scan.order", scan.order, "raster or snake")
+    if min(scan.flyback, scan.offset, scan.frames_per_position - 1) < 0:
+        raise WireError("scan", scan.id, "flyback, offset >= 0 and frames_per_position >= 1")
+    return scan
+
+
+def decoded_scan(header: Header) -> Scan:
+    """The scan a header belongs to.
+
+    Raises:
+        WireError: If it is not a scan.
+    """
+    try:
+        return _decoded_scan(bytes(header.scan))
+    except msgspec.MsgspecError as error:
+        raise WireError("scan", "…", str(error)) from error
+
+
+def aligned(size: int) -> int:
+    """The next multiple of the alignment."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def prefix_and_header(header: Header) -> bytes:
+    """Everything before the body, padded to where the body starts."""
+    encoded = _encoder.encode(header)
+    if len(encoded) > MAX_HEADER_BYTES:
+        raise WireError("header", len(encoded), f"at most {MAX_HEADER_BYTES} bytes; use smaller batches")
+    size = _PREFIX.size + len(encoded)
+    return b"".join(
+        (
+            _PREFIX.pack(MAGIC, VERSION, 0, 0, len(encoded)),
+            encoded,
+            bytes(aligned(size) - size),
+        )
+    )
+
+
+def parse(payload: bytes) -> tuple[Header, int]:
+    """The header of a message and where its body starts.
+
+    Raises:
+        WireError: If the payload is foreign, cut short, or its arrays do not fit its body.
+    """
+    if len(payload) < _PREFIX.size:
+        raise WireError("size", len(payload), f"at least {_PREFIX.size} bytes")
+    magic, version, _, _, size = _PREFIX.unpack_from(payload)
+    if magic != MAGIC:
+        raise WireError("magic", magic, f"must be {MAGIC!r}; another program publishes here")
+    if version != VERSION:
+        raise WireError("version", version, f"this build reads version {VERSION}")
+    end = _PREFIX.size + size
+    if size > MAX_HEADER_BYTES or end > len(payload):
+        raise WireError("header size", size, f"the message has {len(payload)} bytes")
+    try:
+        header = _header_decoder.decode(memoryview(payload)[_PREFIX.size : end])
+    except msgspec.MsgspecError as error:
+        raise WireError("header", "…", str(error)) from error
+    body = aligned(end)
+    _check(header, len(payload) - body)
+    return header, body
+
+
+def _check(header: Header, body_bytes: int) -> None:
+    if not 0 <= header.start <= header.stop:
+        raise WireError("coverage", (header.start, header.stop), "0 <= start <= stop")
+    at = header.start
+    for tombstone in header.tombstones:
+        if not at <= tombstone.start < tombstone.stop <= header.stop:
+            raise WireError("tombstones", tombstone, "in order, apart, inside the coverage")
+        at = tombstone.stop
+    if len(header.arrays) > MAX_ARRAYS:
+        raise WireError("arrays", len(header.arrays), f"at most {MAX_ARRAYS}")
+    for array in header.arrays:
+        if not _DTYPE.fullmatch(array.dtype):
+            raise WireError(f"array {array.name} dtype", array.dtype, "a little-endian number")
+        if len(array.shape) > MAX_AXES or any(edge < 0 for edge in array.shape):
+            raise WireError(f"array {array.name} shape", array.shape, f"at most {MAX_AXES} edges")
+        if array.offset < 0 or array.offset % ALIGNMENT or array.offset + array.size > max(body_bytes, 0):
+            raise WireError(f"array {array.name}", array.offset, f"the body has {body_bytes} bytes")

@@ -1,0 +1,194 @@
+"""Batches to payloads and back; arrays are views of the payload, never copies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from interact._batches import Array, Axis, Batch, Bytes, DenseFrames, Image, SparseFrames, Values
+from interact._errors import BatchError
+from interact_api import wire
+from interact_api.wire import Header, Json, WireError
+
+ALIGNMENT = wire.ALIGNMENT
+
+
+def encode(batch: Batch, *, identity: bytes, lane: str | None = None) -> bytes:
+    """The payload of a batch.
+
+    Args:
+        batch: What to send.
+        identity: The message's name for good, 16 bytes.
+        lane: Its path; the batch's own when left out.
+    """
+    arrays = {name: _portable(array) for name, array in batch.arrays().items()}
+    places: list[wire.Array] = []
+    offset = 0
+    for name, array in arrays.items():
+        places.append(wire.Array(name, array.dtype.str, array.shape, offset))
+        offset = wire.aligned(offset + array.nbytes)
+    head = wire.prefix_and_header(
+        Header(
+            kind=batch.kind,
+            scan=wire.encoded_scan(batch.scan),
+            start=batch.start,
+            stop=batch.stop,
+            identity=identity,
+            lane=batch.lane if lane is None else lane,
+            time=batch.time,
+            revision=batch.revision,
+            total=batch.total,
+            tombstones=batch.tombstones,
+            arrays=tuple(places),
+            attributes=_attributes(batch),
+        )
+    )
+    parts: list[bytes | memoryview] = [head]
+    for array in arrays.values():
+        if array.nbytes:
+            parts.append(array.reshape(-1).view(np.uint8).data)
+            parts.append(bytes(wire.aligned(array.nbytes) - array.nbytes))
+    if len(parts) > 1:
+        parts.pop()  # nothing follows the last array
+    return b"".join(parts)
+
+
+def decode(payload: bytes) -> tuple[Header, Batch]:
+    """The header and the batch of a payload; the arrays are read-only views of it.
+
+    Raises:
+        WireError: If the payload is not a whole message.
+    """
+    header, body = wire.parse(payload)
+    kind = _BUILDERS.get(header.kind)
+    if kind is None:
+        raise WireError("kind", header.kind, f"one of {', '.join(_BUILDERS)}")
+    if header.encoding:
+        raise WireError("encoding", header.encoding, "this build reads unencoded bodies only")
+    arrays = {
+        place.name: np.frombuffer(
+            payload, place.dtype, count=_count(place.shape), offset=body + place.offset
+        ).reshape(place.shape)
+        if place.size
+        else np.empty(place.shape, place.dtype)
+        for place in header.arrays
+    }
+    common: dict[str, Any] = {
+        "scan": wire.decoded_scan(header),
+        "start": header.start,
+        "stop": header.stop,
+        "tombstones": header.tombstones,
+        "total": header.total,
+        "time": header.time,
+        "revision": header.revision,
+        "lane": header.lane,
+        "attributes": header.attributes,
+        "y": arrays.get("y"),
+        "x": arrays.get("x"),
+    }
+    try:
+        return header, kind(common, arrays)
+    except (BatchError, KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
+        raise WireError(f"{header.kind} arrays", list(arrays), f"incomplete ({error})") from error
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for edge in shape:
+        count *= edge
+    return count
+
+
+def _portable(array: Array) -> Array:
+    """The array as the wire holds it: C order, little-endian numbers."""
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise WireError("dtype", str(array.dtype), "bool, integers and floats of at most 8 bytes")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _attributes(batch: Batch) -> dict[str, Json]:
+    attributes = dict(batch.attributes)
+    own: dict[str, Json] = {}
+    if isinstance(batch, SparseFrames):
+        own = {"shape": list(batch.shape)}
+    elif isinstance(batch, Values):
+        own = {"units": dict(batch.units)}
+    elif isinstance(batch, Image):
+        own = {
+            "units": dict(batch.units),
+            "axes": [[axis.name, axis.unit, axis.step, axis.origin] for axis in batch.axes],
+            "completeness": batch.completeness,
+            "missing": dict(batch.missing),
+        }
+    return {**attributes, "_": own} if own else attributes
+
+
+def _split(common: dict[str, Any]) -> Mapping[str, Any]:
+    attributes = dict(common["attributes"])
+    own = attributes.pop("_", {})
+    common["attributes"] = attributes
+    if not isinstance(own, dict):
+        raise WireError("attributes", own, "a map")
+    return own
+
+
+def _named(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {
+        name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+    }
+
+
+def _dense(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    return DenseFrames(**common, data=arrays["data"])
+
+
+def _sparse(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    rows, columns = _split(common)["shape"]
+    events = arrays["events"]
+    offsets = np.zeros(len(events) + 1, np.int64)
+    np.cumsum(events, out=offsets[1:])
+    return SparseFrames(
+        **common,
+        rows=arrays["rows"],
+        columns=arrays["columns"],
+        counts=arrays.get("counts"),
+        offsets=offsets,
+        shape=(int(rows), int(columns)),
+    )
+
+
+def _values(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    units = _split(common).get("units", {})
+    return Values(**common, columns=_named(arrays, "column:"), units=units)
+
+
+def _image(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    own = _split(common)
+    return Image(
+        **common,
+        channels=_named(arrays, "channel:"),
+        units=own["units"],
+        axes=tuple(Axis(str(n), str(u), float(s), float(o)) for n, u, s, o in own["axes"]),
+        completeness=float(own["completeness"]),
+        missing=own["missing"],
+    )
+
+
+def _bytes(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    return Bytes(**common, data=arrays["data"].tobytes())
+
+
+def _nothing(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
+    del arrays
+    return Batch(**common)
+
+
+_BUILDERS = {
+    "dense": _dense,
+    "sparse": _sparse,
+    "values": _values,
+    "image": _image,
+    "bytes": _bytes,
+    "none": _nothing,
+    "end": _nothing,
+}

@@ -1,0 +1,46 @@
+"""Errors the SDK raises on purpose.
+
+InteractError
+├── OperatorError       an operator's code or specification is wrong; found at import
+├── BatchError          a batch does not hold together, or a kernel returned something else
+├── TransientError      raise it in a kernel: try this message again later
+├── BrokerError         NATS refused, or did not answer in time
+│   └── TooLarge        one message exceeds what the server takes
+└── SettingsError       the process was started with settings that do not fit together
+"""
+
+
+class InteractError(Exception):
+    """Base of every error the SDK raises on purpose."""
+
+
+class OperatorError(InteractError):
+    """An operator's code or its specification is wrong; names the operator and the argument."""
+
+
+class BatchError(InteractError):
+    """A batch does not hold together: names what was expected and what came."""
+
+
+class TransientError(InteractError):
+    """Raise it in a kernel when the same message may succeed later."""
+
+
+class BrokerError(InteractError):
+    """NATS refused a request, or did not answer in time."""
+
+
+class TooLarge(BrokerError):
+    """One message exceeds what the server takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"a message has {size} bytes and the server takes {limit}; "
+            "use smaller batches, or raise max_payload of nats-server"
+        )
+
+
+class SettingsError(InteractError):
+    """The process was started with settings that do not fit together."""

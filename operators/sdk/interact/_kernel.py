@@ -1,0 +1,169 @@
+"""Calling a kernel: its arguments, its outputs, and the frames it fails on."""
+
+import dataclasses
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from interact._batches import Batch, Bytes, Image, check_same_frames
+from interact._errors import BatchError, TransientError
+from interact._operator import Operator
+from interact._scan import gaps
+
+Outputs = dict[str, Batch | None]
+Call = Callable[[Mapping[str, Batch]], Outputs]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failed:
+    """One frame a kernel could not do, and what it raised."""
+
+    part: Mapping[str, Batch]
+    error: str
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """What one message became: an output for each port, and the frames that failed."""
+
+    outputs: Outputs
+    failed: tuple[Failed, ...] = ()
+
+
+class Kernel:
+    """An operator's kernel with its parameters and dependencies filled in."""
+
+    def __init__(self, operator: Operator, parameters: Mapping[str, Any]) -> None:
+        self.operator = operator
+        self.side: dict[str, Batch] = {}
+        self.resources: tuple[Any, ...] = ()
+        self._values = dict(parameters)
+        self.parameters = {
+            p.name: p.native(parameters.get(p.name, p.declared.default)) for p in operator.parameters
+        }
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """Side inputs that have not come yet and that the kernel cannot do without."""
+        return tuple(
+            port.name
+            for port in self.operator.inputs
+            if port.join == "latest" and not port.optional and port.name not in self.side
+        )
+
+    def call(self, given: Mapping[str, Batch]) -> Outputs:
+        """Call the kernel once; None for a port means every frame was filtered.
+
+        Raises:
+            BatchError: If it returns what an operator cannot send.
+        """
+        operator = self.operator
+        if operator.role == "classic":
+            batch = next(iter(given.values()))
+            returned = operator.function(batch, dict(self._values))
+        else:
+            ports = [given.get(p.name, self.side.get(p.name)) for p in operator.inputs]
+            returned = operator.function(*ports, *self.resources, **self.parameters)
+        return self.outputs(returned, given)
+
+    def outputs(self, returned: Any, given: Mapping[str, Batch]) -> Outputs:
+        """What a kernel returned, by port."""
+        name = self.operator.name
+        ports = [port.name for port in self.operator.outputs]
+        if isinstance(returned, Batch) or returned is None:
+            returned = {ports[0]: returned} if len(ports) == 1 else dict.fromkeys(ports, returned)
+        if not isinstance(returned, dict):
+            expected = " or ".join(ports) or "nothing"
+            raise BatchError(
+                f"operator {name} returned {type(returned).__name__}, expected a batch for {expected}; "
+                "make one with frames.values(…), .dense(…), .sparse(…) or .select(…)"
+            )
+        unknown = set(returned) - set(ports)
+        if unknown and any(returned[port] is not None for port in unknown):
+            raise BatchError(
+                f"operator {name} returned port {sorted(unknown)[0]!r}; it has {', '.join(ports) or 'none'}"
+            )
+        result: Outputs = {port: returned.get(port) for port in ports}
+        anchor = next(iter(given.values()))
+        check_same_frames(anchor, [batch for batch in result.values() if batch is not None])
+        return result
+
+    def process(self, given: Mapping[str, Batch]) -> Done:
+        """Call the kernel; frames it fails on are found by halving and left out.
+
+        Raises:
+            TransientError: If the kernel asks for another try.
+        """
+        try:
+            return Done(self.call(given))
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a kernel raises concerns its frames
+            failed = self._failing(given, error)
+        left = _without(given, failed)
+        if not any(len(batch) for batch in left.values()):
+            return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), failed)
+        try:
+            return Done(self.call(left), failed)
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001  # fails only as a whole: all of it is kept aside
+            everything = (_failure(given, error),)
+            return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), everything)
+
+    def _failing(self, given: Mapping[str, Batch], error: Exception) -> tuple[Failed, ...]:
+        frames = min((len(batch) for batch in given.values()), default=0)
+        whole = any(isinstance(batch, Image | Bytes) for batch in given.values())
+        if whole or frames <= 1 or len({len(b) for b in given.values()}) > 1:
+            return (_failure(given, error),)
+        middle = frames // 2
+        found: list[Failed] = []
+        for half in (np.arange(frames) < middle, np.arange(frames) >= middle):
+            part = {port: batch.select(half, reason="apart") for port, batch in given.items()}
+            try:
+                self.call(part)
+            except TransientError:
+                raise
+            except Exception as again:  # noqa: BLE001
+                found += self._failing(part, again)
+        return tuple(found) or (_failure(given, error),)
+
+
+def settled(given: Batch, output: Batch | None, failed: tuple[Failed, ...]) -> Batch:
+    """What to send for a port: the output with the whole coverage of its input.
+
+    Frames the kernel left out are filtered, those that failed say so.
+    """
+    lost = [batch.index for failure in failed for batch in failure.part.values()]
+    if output is None:
+        output = Batch(**{**given.frame(), "tombstones": (), "y": None, "x": None})
+        left = np.empty(0, np.int64)
+        known = given.tombstones
+    else:
+        left, known = output.index, given.tombstones
+    if given.stop == given.start:
+        return output
+    if lost:
+        survivors = np.setdiff1d(given.index, np.concatenate(lost))
+        known = gaps(given.start, given.stop, known, survivors, "failed")
+    return dataclasses.replace(
+        output, tombstones=gaps(given.start, given.stop, known, left, "filtered")
+    )
+
+
+def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str, Batch]:
+    lost = np.concatenate([b.index for failure in failed for b in failure.part.values()])
+    left: dict[str, Batch] = {}
+    for port, batch in given.items():
+        if isinstance(batch, Image | Bytes):
+            return {port: Batch(**{**batch.frame(), "stop": batch.start, "tombstones": ()})}
+        left[port] = batch.select(~np.isin(batch.index, lost), reason="failed")
+    return left
+
+
+def _failure(given: Mapping[str, Batch], error: Exception) -> Failed:
+    trace = "".join(traceback.format_exception(error, limit=-4))
+    return Failed(given, f"{type(error).__name__}: {error}", trace[-2000:])

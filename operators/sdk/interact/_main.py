@@ -1,0 +1,87 @@
+"""Starting an operator from its file: ``python run.py``, or ``python -m interact run.py``."""
+
+import argparse
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+
+from interact._errors import InteractError, OperatorError
+from interact._operator import Operator
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def found(path: Path) -> Operator:
+    """The one operator a file defines.
+
+    Raises:
+        OperatorError: If the file cannot be imported, or defines none or several.
+    """
+    folder = path.resolve().parent
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    specification = importlib.util.spec_from_file_location(f"_operator_{folder.name}", path)
+    if specification is None or specification.loader is None or not path.exists():
+        raise OperatorError(f"{path} is not a Python file that exists; name an operator's run.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        specification.loader.exec_module(module)
+    except OperatorError:
+        raise
+    except Exception as error:
+        raise OperatorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    operators = [value for value in vars(module).values() if isinstance(value, Operator)]
+    own = list({id(operator): operator for operator in operators}.values())
+    if len(own) != 1:
+        names = ", ".join(operator.name for operator in own) or "none"
+        raise OperatorError(f"{path} defines {names}; a file defines exactly one operator")
+    return own[0]
+
+
+def serve_or_describe(operator: Operator, argv: list[str] | None = None, *, file: Path | None = None) -> None:
+    """Run an operator, or print its YAML with ``--describe``; exits the process."""
+    from interact import _spec
+
+    parser = argparse.ArgumentParser(prog=operator.name, description=operator.description)
+    parser.add_argument("--describe", action="store_true", help="print the operator's YAML and end")
+    parser.add_argument("--image", default="", help="the image to name in it")
+    arguments = parser.parse_args(argv)
+    if arguments.describe:
+        sys.stdout.write(_spec.document(operator, image=arguments.image))
+        sys.exit(OK)
+    sys.exit(_serve(operator, file or _file_of(operator)))
+
+
+def _serve(operator: Operator, file: Path) -> int:
+    from interact import _runtime, _settings, _spec
+
+    logging.basicConfig(
+        level=os.environ.get("INTERACT_LOG", "INFO"),
+        format=f"%(asctime)s %(levelname)s {operator.name}: %(message)s",
+    )
+    status = OK
+    try:
+        beside = file.parent / "operator.yaml"
+        if beside.exists():
+            _spec.compare(operator, beside)
+        _runtime.run(operator, _settings.settings())
+    except* (InteractError, OSError) as errors:
+        for error in _leaves(errors):
+            logging.getLogger("interact").error("%s", error)
+        status = FAILED
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+def _file_of(operator: Operator) -> Path:
+    return Path(sys.modules[operator.function.__module__].__file__ or "run.py")

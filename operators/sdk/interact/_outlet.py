@@ -1,0 +1,94 @@
+"""An operator's output ports: what is stamped on a batch before it leaves."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from interact import _codec
+from interact._batches import Batch
+from interact._identity import identity
+from interact._ports import Broker
+from interact._tally import Tally
+from interact_api import wire
+from interact_api.config import OperatorConfig
+
+Stored = Callable[[], Awaitable[None]]
+
+
+class Outlet:
+    """The connected output ports of one operator."""
+
+    def __init__(self, config: OperatorConfig, broker: Broker, tally: Tally) -> None:
+        self._config = config
+        self._broker = broker
+        self._tally = tally
+        self.ports = {port.port: port.subject for port in config.outputs}
+
+    async def send(
+        self,
+        port: str,
+        batch: Batch,
+        *,
+        parent: bytes,
+        lane: str,
+        number: int = 0,
+        stored: Stored | None = None,
+    ) -> None:
+        """Publish one batch on a port; ``stored`` follows when it is safe."""
+        name = identity(self._config.run, self._config.operator, port, parent, number)
+        payload = _codec.encode(
+            dataclasses.replace(batch, revision=self._config.revision), identity=name, lane=lane
+        )
+        self._tally.sent(len(batch), len(payload))
+        subject = f"{self.ports[port]}.{batch.scan.id}"
+        await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
+
+    async def send_end(
+        self, origin: str, scans: int, *, lane: str, parent: bytes, stored: Stored | None = None
+    ) -> None:
+        """Say on every port that a source has made its last scan."""
+        waiting = _Countdown(len(self.ports), stored)
+        if not self.ports and stored is not None:
+            await stored()
+        for port, prefix in self.ports.items():
+            name = identity(self._config.run, self._config.operator, port, parent)
+            header = wire.Header(
+                kind="end",
+                scan=wire.encoded_scan(wire.Scan("end", (0,))),
+                start=0,
+                stop=0,
+                identity=name,
+                lane=lane,
+                attributes={"source": origin, "scans": scans},
+            )
+            await self._broker.publish(
+                f"{prefix}.{wire.END_TOKEN}-{origin}",
+                wire.prefix_and_header(header),
+                identity=name.hex(),
+                stored=waiting.one,
+            )
+
+    async def send_all(
+        self, outputs: dict[str, Batch], *, parent: bytes, lane: str, stored: Stored
+    ) -> None:
+        """Publish several ports' batches of one message; ``stored`` follows the last of them."""
+        connected = [port for port in outputs if port in self.ports]
+        waiting = _Countdown(len(connected), stored)
+        if not connected:
+            await stored()
+        for port in connected:
+            await self.send(port, outputs[port], parent=parent, lane=lane, stored=waiting.one)
+
+
+class _Countdown:
+    """Calls back when it has been called so many times."""
+
+    __slots__ = ("_left", "_then")
+
+    def __init__(self, count: int, then: Stored | None) -> None:
+        self._left = count
+        self._then = then
+
+    async def one(self) -> None:
+        self._left -= 1
+        if self._left == 0 and self._then is not None:
+            await self._then()

@@ -1,0 +1,72 @@
+"""What the runtime needs of a broker, in as few words as possible."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from interact_api.streams import StreamPlan
+
+Stored = Callable[[], Awaitable[None]]
+"""Called once when the broker has stored a message for good."""
+
+
+class Delivery(Protocol):
+    """One message handed to this process; held until it is answered."""
+
+    payload: bytes
+    attempt: int
+
+    async def ack(self) -> None:
+        """Done; never send it again."""
+
+    async def hand_back(self) -> None:
+        """Not started; give it to another replica at once."""
+
+    async def in_progress(self) -> None:
+        """Still held; do not give it to another."""
+
+
+class Inlet(Protocol):
+    """Messages of one durable consumer, fetched ahead within bounds."""
+
+    async def take(self) -> Delivery | None:
+        """The next message that has arrived; None if none has."""
+
+    def pace(self, seconds: float) -> None:
+        """Tell how long one message takes, so that replicas share what there is."""
+
+    async def stop(self) -> Sequence[Delivery]:
+        """Fetch no more; what had arrived and was not taken."""
+
+
+class Broker(Protocol):
+    """Streams as the runtime sees them."""
+
+    async def publish(
+        self, subject: str, payload: bytes, *, identity: str = "", stored: Stored | None = None
+    ) -> None:
+        """Send one message; wait only while the window is full. ``stored`` follows."""
+
+    async def flush(self) -> None:
+        """Wait until everything sent is stored."""
+
+    def consume(
+        self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int
+    ) -> AbstractAsyncContextManager[Inlet]:
+        """Fetch from a durable consumer; ``wake`` is called when something has arrived."""
+
+    async def tell(self, subject: str, payload: bytes) -> None:
+        """Send one message nobody stores."""
+
+    async def get(self, bucket: str, key: str) -> bytes | None:
+        """A key's last value."""
+
+    async def put(self, bucket: str, key: str, value: bytes) -> None:
+        """Set a key, durably."""
+
+
+class Plumber(Protocol):
+    """Makes and removes streams; the local runner's side of the broker."""
+
+    async def make(self, stream: StreamPlan) -> None:
+        """Make a stream and its consumers, in the order that loses nothing."""

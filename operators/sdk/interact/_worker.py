@@ -1,0 +1,335 @@
+"""Operators with inputs: take a message, call the kernel or the reducer, send, then acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import numpy as np
+
+from interact import _codec
+from interact._batches import Batch
+from interact._coverage import Ledger
+from interact._errors import TransientError
+from interact._identity import identity
+from interact._kernel import Done, Failed, Kernel, settled
+from interact._operator import Operator
+from interact._outlet import Outlet
+from interact._ports import Broker, Delivery, Inlet
+from interact._reducing import Reducing
+from interact._tally import Tally
+from interact_api.config import InputConfig, OperatorConfig
+from interact_api.report import ScanReport
+from interact_api.wire import Header, WireError
+
+PREFETCH_BYTES = 16 << 20
+MOST_PAIRS = 1024
+"""Halves of joins that may wait for each other."""
+
+Work = tuple[InputConfig, Delivery, Header, Batch]
+
+
+class Worker:
+    """One replica of an operator that has inputs."""
+
+    def __init__(
+        self, operator: Operator, config: OperatorConfig, broker: Broker, tally: Tally
+    ) -> None:
+        self.operator = operator
+        self.config = config
+        self.tally = tally
+        self.kernel = Kernel(operator, config.parameters)
+        self.outlet = Outlet(config, broker, tally)
+        self.ledger = Ledger(
+            (entry.source, lane) for entry in config.inputs if entry.join != "latest" for lane in entry.lanes
+        )
+        self.keeps_ledger = operator.role == "reducer" or not self.outlet.ports
+        self.reducing = (
+            Reducing(operator, config, self.ledger, self.outlet, tally)
+            if operator.role == "reducer"
+            else None
+        )
+        self._broker = broker
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._held: dict[int, tuple[Delivery, float]] = {}
+        self._pairs: OrderedDict[tuple[str, int, int], dict[str, Work]] = OrderedDict()
+        self._waiting: deque[Work] = deque()
+
+    def stop(self) -> None:
+        """Fetch no more, finish what is in the kernel, hand back the rest."""
+        self._stop.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        async with AsyncExitStack() as stack:
+            inlets = [
+                (
+                    entry,
+                    await stack.enter_async_context(
+                        self._broker.consume(
+                            entry.stream, entry.durable, wake=self._wake.set, max_bytes=PREFETCH_BYTES
+                        )
+                    ),
+                )
+                for entry in self.config.inputs
+            ]
+            self.tally.state = "running"
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(self._beat())
+                partial = group.create_task(self._partial_results())
+                try:
+                    await self._work(inlets)
+                finally:
+                    beating.cancel()
+                    partial.cancel()
+            for _, inlet in inlets:
+                for left in await inlet.stop():
+                    await left.hand_back()
+            for delivery, _ in [*self._held.values()]:
+                await delivery.hand_back()
+            await self._broker.flush()
+
+    async def _work(self, inlets: list[tuple[InputConfig, Inlet]]) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            idle = True
+            for entry, inlet in inlets:
+                if entry.join != "latest" and self.kernel.waiting_for:
+                    continue
+                delivery = await inlet.take()
+                if delivery is not None:
+                    idle = False
+                    since = time.perf_counter()
+                    await self._handle(entry, delivery)
+                    inlet.pace(time.perf_counter() - since)
+            if idle:
+                await self._wake.wait()
+            else:
+                await asyncio.sleep(0)
+
+    async def _handle(self, entry: InputConfig, delivery: Delivery) -> None:
+        self._held[id(delivery)] = (delivery, time.monotonic())
+        if delivery.attempt > 1:
+            self.tally.redelivered += 1
+        try:
+            header, batch = _codec.decode(delivery.payload)
+            if batch.kind not in entry.types and not {"any"} & set(entry.types) and header.kind not in {"none", "end"}:
+                raise WireError("kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}")
+        except WireError as error:
+            await self._undecodable(entry, delivery, error)
+            return
+        if header.kind == "end":
+            await self._end(header, entry, delivery)
+        elif entry.join == "latest":
+            if header.kind != "none":
+                self.kernel.side[entry.port] = batch
+            await self._done(delivery)
+        elif entry.join == "zip":
+            await self._join((entry, delivery, header, batch))
+        else:
+            await self._process((entry, delivery, header, batch))
+
+    async def _end(self, header: Header, entry: InputConfig, delivery: Delivery) -> None:
+        origin, scans = str(header.attributes["source"]), int(header.attributes["scans"])
+        self.ledger.end(origin, scans)
+        await self.outlet.send_end(
+            origin, scans, lane=self._lane(entry, header), parent=header.identity,
+            stored=lambda: self._done(delivery),
+        )  # fmt: skip
+        self._look_done()
+
+    def _lane(self, entry: InputConfig, header: Header) -> str:
+        return f"{header.lane}>{entry.source}" if entry.merges else header.lane
+
+    async def _process(self, *works: Work) -> None:
+        """One message, or the halves of a join, through the kernel and out."""
+        entry, delivery, header, batch = works[0]
+        given = {work[0].port: work[3] for work in works}
+        lane = (entry.source, header.lane)
+        done = self._all_done([work[1] for work in works])
+        if self.keeps_ledger and batch.stop > batch.start:
+            fresh = self._fresh(lane, batch)
+            if fresh is None:
+                await done()
+                return
+            given = {port: _only(part, fresh) for port, part in given.items()}
+        if self.reducing is not None:
+            await self.reducing.add(lane, header, next(iter(given.values())), batch, done)
+            self._look_done()
+            return
+        try:
+            result = await self._call(given)
+        except TransientError as error:
+            self.tally.warn(f"{self.operator.name} asks for another try: {error}")
+            await self._retry_later([work[1] for work in works])
+            return
+        await self._keep_failed(header, result.failed)
+        outputs = self._outputs(batch, result, partial=batch.stop == batch.start)
+        if self.keeps_ledger and batch.stop > batch.start:
+            self._mark(lane, batch, result.failed)
+        parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
+        await self.outlet.send_all(outputs, parent=parent, lane=self._lane(entry, header), stored=done)
+
+    def _outputs(self, batch: Batch, result: Done, *, partial: bool) -> dict[str, Batch]:
+        return {
+            port: settled(batch, output, result.failed)
+            for port, output in result.outputs.items()
+            if not (partial and output is None)
+        }
+
+    async def _call(self, given: Mapping[str, Batch]) -> Done:
+        since = time.perf_counter()
+        frames = len(next(iter(given.values())))
+        size = sum(array.nbytes for part in given.values() for array in part.arrays().values())
+        image = any(part.kind in {"image", "bytes"} for part in given.values())
+        if not frames and not image:
+            done = Done(dict.fromkeys((port.name for port in self.operator.outputs), None))
+        elif inspect.iscoroutinefunction(self.operator.function):
+            done = Done(self.kernel.outputs(await self._awaited(given), given))
+        elif self.operator.thread:
+            done = await asyncio.to_thread(self.kernel.process, given)
+        else:
+            done = self.kernel.process(given)
+        self.tally.received(frames, size, time.perf_counter() - since)
+        return done
+
+    async def _awaited(self, given: Mapping[str, Batch]) -> Any:
+        kernel = self.kernel
+        ports = [given.get(p.name, kernel.side.get(p.name)) for p in self.operator.inputs]
+        return await self.operator.function(*ports, *kernel.resources, **kernel.parameters)
+
+    def _fresh(self, lane: tuple[str, str], batch: Batch) -> Any:
+        ledger = self.ledger.scan(lane, batch)
+        if ledger is None:
+            return None
+        if batch.stop > ledger.total:
+            self.tally.warn(f"scan {batch.scan.id} has {ledger.total} frames; more came and were left out")
+            return None
+        return ledger.fresh(lane, batch)
+
+    def _mark(self, lane: tuple[str, str], batch: Batch, failed: tuple[Failed, ...]) -> None:
+        """A sink has done a batch: its scan may be complete."""
+        ledger = self.ledger.scan(lane, batch)
+        if ledger is None:
+            return
+        ledger.mark(lane, settled(batch, batch, failed) if failed else batch)
+        missing = dict(getattr(batch, "missing", None) or ledger.missing)
+        self.tally.scan(
+            batch.scan.id,
+            ScanReport(ledger.progress, ledger.total, ledger.complete, missing, batch.scan.shape),
+        )
+        if ledger.complete:
+            self.ledger.close(batch.scan.id, lane[1].partition(">")[0])
+            self.tally.scans_complete += 1
+        self._look_done()
+
+    def _look_done(self) -> None:
+        if self.keeps_ledger and self.ledger.done and self.tally.state == "running":
+            self.tally.state = "done"
+
+    # -- joins ----------------------------------------------------------------------------------
+
+    async def _join(self, work: Work) -> None:
+        """Keep a half until the others of the same frames have come."""
+        batch = work[3]
+        key = (batch.scan.id, batch.start, batch.stop)
+        halves = self._pairs.setdefault(key, {})
+        before = halves.pop(work[0].port, None)
+        if before is not None:
+            await self._done(before[1])  # the same half again: the first copy stays held no more
+        halves[work[0].port] = work
+        wanted = {entry.port for entry in self.config.inputs if entry.join == "zip"}
+        if set(halves) < wanted:
+            return
+        del self._pairs[key]
+        common = halves[next(iter(halves))][3].index
+        for other in halves.values():
+            common = np.intersect1d(common, other[3].index)
+        works = [
+            (entry, delivery, header, part.select(np.isin(part.index, common)))
+            for entry, delivery, header, part in halves.values()
+        ]
+        await self._process(*works)
+
+    # -- what goes wrong ------------------------------------------------------------------------
+
+    async def _undecodable(self, entry: InputConfig, delivery: Delivery, error: WireError) -> None:
+        self.tally.undecodable += 1
+        self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
+        name = identity(self.config.run, self.config.operator, entry.port, delivery.payload[:4096])
+        await self._broker.publish(
+            f"{self.config.dead_letter_subject}.undecodable", delivery.payload,
+            identity=name.hex(), stored=lambda: self._done(delivery),
+        )  # fmt: skip
+
+    async def _keep_failed(self, header: Header, failed: tuple[Failed, ...]) -> None:
+        """Keep each frame a kernel failed on, with the reason."""
+        for failure in failed:
+            part = next(iter(failure.part.values()))
+            self.tally.fail(f"{self.operator.name}: {failure.error}", frames=max(len(part), 1))
+            letter = {
+                **part.attributes,
+                "error": failure.error,
+                "traceback": failure.digest,
+                "operator": self.config.operator,
+            }
+            name = identity(
+                self.config.run, self.config.operator, "dead", header.identity, int(part.index[0]) if len(part) else 0
+            )
+            copy = type(part)(**{**_fields(part), "attributes": letter})
+            await self._broker.publish(
+                f"{self.config.dead_letter_subject}.failed",
+                _codec.encode(copy, identity=name),
+                identity=name.hex(),
+            )
+
+    async def _retry_later(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            self._held.pop(id(delivery), None)
+            await delivery.hand_back()
+        await asyncio.sleep(0.2)
+
+    # -- answering ------------------------------------------------------------------------------
+
+    def _all_done(self, deliveries: list[Delivery]) -> Callable[[], Awaitable[None]]:
+        async def done() -> None:
+            for delivery in deliveries:
+                await self._done(delivery)
+
+        return done
+
+    async def _done(self, delivery: Delivery) -> None:
+        if self._held.pop(id(delivery), None) is not None:
+            await delivery.ack()
+
+    async def _beat(self) -> None:
+        """Tell the server that what is held is not lost."""
+        pause = min(entry.ack_wait_seconds for entry in self.config.inputs) / 3
+        while True:
+            await asyncio.sleep(pause)
+            late = time.monotonic() - pause
+            for delivery, since in [*self._held.values()]:
+                if since < late:
+                    await delivery.in_progress()
+
+    async def _partial_results(self) -> None:
+        while self.reducing is not None:
+            await asyncio.sleep(0.5)
+            await self.reducing.emit_partial()
+
+
+def _only(batch: Batch, fresh: Any) -> Batch:
+    return batch if fresh.all() or len(fresh) != len(batch) else batch.select(fresh, reason="duplicate")
+
+
+def _fields(batch: Batch) -> dict[str, Any]:
+    return {name: getattr(batch, name) for name in batch.__dataclass_fields__}
+
+
