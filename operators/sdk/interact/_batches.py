@@ -244,6 +244,7 @@ class Image(Batch):
     where the scan is a list of positions. A final picture covers the whole scan; a partial one
     covers nothing (start == stop), whatever its ``completeness`` (0 to 1). ``missing`` counts
     frames by reason. ``attributes`` carry what a display should know: ``title``, ``style`` …
+    ``rendered`` is the picture as PNG, where an operator has drawn it.
     """
 
     kind: ClassVar[str] = "image"
@@ -252,6 +253,7 @@ class Image(Batch):
     axes: tuple[Axis, ...] = ()
     completeness: float = 1.0
     missing: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    rendered: bytes = b""
 
     def __post_init__(self) -> None:
         shapes = {channel.shape for channel in self.channels.values()}
@@ -270,6 +272,8 @@ class Image(Batch):
 
     def arrays(self) -> dict[str, Array]:
         named = {f"channel:{name}": channel for name, channel in self.channels.items()}
+        if self.rendered:
+            named["rendered"] = np.frombuffer(self.rendered, np.uint8)
         return {**named, **Batch.arrays(self)}
 
     def image(

@@ -171,6 +171,7 @@ def _image(common: dict[str, Any], arrays: Mapping[str, Array]) -> Batch:
         axes=tuple(Axis(str(n), str(u), float(s), float(o)) for n, u, s, o in own["axes"]),
         completeness=float(own["completeness"]),
         missing=own["missing"],
+        rendered=arrays["rendered"].tobytes() if "rendered" in arrays else b"",
     )
 
 

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import BrokerError, TooLarge
-from interact_api.streams import ConsumerPlan, StreamPlan
+from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 
 logger = logging.getLogger(__name__)
 
@@ -249,6 +249,30 @@ class JetStream:
             self._lost.remove(pull.forget)
             await pull.stop()
 
+    @asynccontextmanager
+    async def follow(
+        self, stream: str, subject: str, heard: Callable[[bytes], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Call ``heard`` with the last message of each subject, and with every later one."""
+
+        async def pass_on(message: Msg) -> None:
+            await heard(message.data)
+
+        subscription = await self.context.subscribe(
+            subject,
+            stream=stream,
+            cb=pass_on,
+            ordered_consumer=True,
+            config=nats.js.api.ConsumerConfig(
+                deliver_policy=nats.js.api.DeliverPolicy.LAST_PER_SUBJECT
+            ),
+        )
+        try:
+            yield
+        finally:
+            with suppress(nats.errors.Error, nats.js.errors.Error):
+                await subscription.unsubscribe()
+
     async def watch(
         self, subject: str, heard: Callable[[bytes, str], Awaitable[None]]
     ) -> None:
@@ -290,11 +314,11 @@ class JetStream:
             BrokerError: If the server refuses, for example because its store is too small.
         """
         try:
-            first = plan.placeholder if plan.consumers else plan.subject
+            first = plan.placeholder or plan.subject
             await self.context.add_stream(_stream_config(plan, first))
             for consumer in plan.consumers:
                 await self.context.add_consumer(plan.name, _consumer_config(consumer))
-            if plan.consumers:
+            if plan.placeholder:
                 await self.context.update_stream(_stream_config(plan, plan.subject))
         except (nats.js.errors.Error, nats.errors.Error) as error:
             raise BrokerError(
@@ -302,10 +326,22 @@ class JetStream:
                 "give nats-server more store, or lower maxBytes of the port"
             ) from error
 
-    async def make_bucket(self, name: str, *, memory: bool) -> None:
-        """Make the state bucket of a pipeline."""
-        storage = nats.js.api.StorageType.MEMORY if memory else nats.js.api.StorageType.FILE
-        await self.context.create_key_value(bucket=name, history=5, storage=storage)
+    async def make_bucket(self, plan: BucketPlan) -> None:
+        """Make the state bucket of a pipeline.
+
+        Raises:
+            BrokerError: If the server refuses.
+        """
+        try:
+            await self.context.create_key_value(
+                bucket=plan.name, history=plan.history, max_bytes=plan.max_bytes,
+                storage=nats.js.api.StorageType(plan.storage.lower()), replicas=plan.replicas,
+            )  # fmt: skip
+        except (nats.js.errors.Error, nats.errors.Error) as error:
+            raise BrokerError(
+                f"state bucket {plan.name} ({plan.max_bytes} bytes) was refused: {error}; "
+                "give nats-server more store"
+            ) from error
 
     async def pending(self, stream: str, durable: str) -> tuple[int, int]:
         """Messages waiting, and messages held, at a consumer."""
@@ -488,8 +524,8 @@ def _stream_config(plan: StreamPlan, subject: str) -> nats.js.api.StreamConfig:
         retention=api.RetentionPolicy(plan.retention),
         discard=api.DiscardPolicy(plan.discard),
         max_bytes=plan.max_bytes,
-        max_msgs_per_subject=plan.max_msgs_per_subject or -1,
-        storage=api.StorageType(plan.storage),
+        max_msgs_per_subject=plan.max_msgs_per_subject,
+        storage=api.StorageType(plan.storage.lower()),
         num_replicas=plan.replicas,
         metadata=dict(plan.metadata),
     )

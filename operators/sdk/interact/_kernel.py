@@ -72,7 +72,7 @@ class Kernel:
     def outputs(self, returned: Any, given: Mapping[str, Batch]) -> Outputs:
         """What a kernel returned, by port."""
         name = self.operator.name
-        ports = [port.name for port in self.operator.outputs]
+        ports = ["display"] if self.operator.display else [p.name for p in self.operator.outputs]
         if isinstance(returned, Batch) or returned is None:
             returned = {ports[0]: returned} if len(ports) == 1 else dict.fromkeys(ports, returned)
         if not isinstance(returned, dict):

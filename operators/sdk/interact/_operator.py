@@ -86,6 +86,7 @@ class Operator:
     parameters: tuple[Parameter, ...]
     parallel: bool = False
     thread: bool = False
+    display: bool = False
     dependencies: tuple[Callable[..., Iterator[Any]], ...] = ()
     wants_resume: bool = False
     triggers: list[Trigger] = dataclasses.field(default_factory=list)
@@ -127,6 +128,7 @@ def operator(
     name: str = "",
     parallel: bool = False,
     thread: bool = False,
+    display: bool = False,
     inputs: Mapping[str, str] | None = None,
     outputs: Mapping[str, type[Batch] | str | Any] | None = None,
 ) -> Any:
@@ -138,6 +140,8 @@ def operator(
         name: Name of the operator; the function's, with dashes, when left out.
         parallel: Whether several replicas may share the work.
         thread: Whether the kernel runs in a thread beside the event loop: for slow ones.
+        display: Whether the `Image` the kernel returns is for people to look at: it goes to no
+            port, and its last value is kept for `interact images`, one for each incoming edge.
         inputs: Ports of a classic kernel ``(inputs, parameters)``, name to type.
         outputs: Output ports by name when there are several, or the one is not to be called "out".
 
@@ -149,7 +153,8 @@ def operator(
         title = name or _dashed(function.__name__)
         if inspect.isclass(function):
             return _reducer(title, function, outputs)
-        return _kernel(title, function, parallel, thread, inputs, outputs)
+        made = _kernel(title, function, parallel, thread, inputs, outputs)
+        return dataclasses.replace(made, outputs=(), display=True) if display else made
 
     return make if function is None else make(function)
 
@@ -217,7 +222,7 @@ def _kernel(
         ins = tuple(Port(n, tuple(t.split("|"))) for n, t in (inputs or {}).items())
         return Operator(
             title, "classic", function, _summary(function), ins,
-            _outputs(title, None, outputs), (), parallel, thread, generators,
+            _outputs(title, None, outputs), (), parallel, thread, dependencies=generators,
         )  # fmt: skip
     ports, found, _ = _signature(title, function, skip=len(generators))
     plain = [port for port in ports if port.join == "none"]
@@ -233,7 +238,7 @@ def _kernel(
     returned = get_type_hints(function, include_extras=True).get("return")
     return Operator(
         title, "kernel", function, _summary(function), ports, _outputs(title, returned, outputs),
-        found, parallel, thread, generators,
+        found, parallel, thread, dependencies=generators,
     )  # fmt: skip
 
 

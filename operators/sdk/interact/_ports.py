@@ -55,6 +55,11 @@ class Broker(Protocol):
     ) -> AbstractAsyncContextManager[Inlet]:
         """Fetch from a durable consumer; ``wake`` is called when something has arrived."""
 
+    def follow(
+        self, stream: str, subject: str, heard: Callable[[bytes], Awaitable[None]]
+    ) -> AbstractAsyncContextManager[None]:
+        """Call ``heard`` with the last message of each subject, and with every later one."""
+
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message nobody stores."""
 

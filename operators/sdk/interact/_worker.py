@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,22 @@ class Worker:
                     ),
                 )
                 for entry in self.config.inputs
+                if entry.join != "latest"
             ]
+            for entry in self.config.inputs:
+                if entry.join == "latest":
+                    await stack.enter_async_context(
+                        self._broker.follow(entry.stream, entry.subject, partial(self._side, entry))
+                    )
             self.tally.state = "running"
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(self._beat())
-                partial = group.create_task(self._partial_results())
+                emitting = group.create_task(self._partial_results())
                 try:
                     await self._work(inlets)
                 finally:
                     beating.cancel()
-                    partial.cancel()
+                    emitting.cancel()
             for _, inlet in inlets:
                 for left in await inlet.stop():
                     await left.hand_back()
@@ -101,8 +108,8 @@ class Worker:
             self._wake.clear()
             idle = True
             for entry, inlet in inlets:
-                if entry.join != "latest" and self.kernel.waiting_for:
-                    continue
+                if self.kernel.waiting_for:
+                    break
                 delivery = await inlet.take()
                 if delivery is not None:
                     idle = False
@@ -127,10 +134,6 @@ class Worker:
             return
         if header.kind == "end":
             await self._end(header, entry, delivery)
-        elif entry.join == "latest":
-            if header.kind != "none":
-                self.kernel.side[entry.port] = batch
-            await self._done(delivery)
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
         else:
@@ -144,6 +147,17 @@ class Worker:
             stored=lambda: self._done(delivery),
         )  # fmt: skip
         self._look_done()
+
+    async def _side(self, entry: InputConfig, payload: bytes) -> None:
+        """A side input has a new value."""
+        try:
+            header, batch = _codec.decode(payload)
+        except WireError as error:
+            self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
+            return
+        if header.kind not in {"none", "end"}:
+            self.kernel.side[entry.port] = batch
+            self._wake.set()
 
     def _lane(self, entry: InputConfig, header: Header) -> str:
         return f"{header.lane}>{entry.source}" if entry.merges else header.lane
@@ -171,17 +185,35 @@ class Worker:
             await self._retry_later([work[1] for work in works])
             return
         await self._keep_failed(header, result.failed)
-        outputs = self._outputs(batch, result, partial=batch.stop == batch.start)
+        outputs = self._outputs(batch, result, interim=batch.stop == batch.start)
         if self.keeps_ledger and batch.stop > batch.start:
             self._mark(lane, batch, result.failed)
+        if self.operator.display:
+            await self._show(entry, header, result.outputs.get("display"), done)
+            return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
         await self.outlet.send_all(outputs, parent=parent, lane=self._lane(entry, header), stored=done)
 
-    def _outputs(self, batch: Batch, result: Done, *, partial: bool) -> dict[str, Batch]:
+    async def _show(
+        self, entry: InputConfig, header: Header, picture: Batch | None, done: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Keep a picture for people; one name for each edge it came by."""
+        if picture is None:
+            await done()
+            return
+        operator, _, port = entry.source.partition(".")
+        shown = operator if port == "out" else f"{operator}-{port}"
+        name = identity(self.config.run, self.config.operator, shown, header.identity)
+        await self._broker.publish(
+            f"{self.config.images_subject}.{shown}", _codec.encode(picture, identity=name),
+            identity=name.hex(), stored=done,
+        )  # fmt: skip
+
+    def _outputs(self, batch: Batch, result: Done, *, interim: bool) -> dict[str, Batch]:
         return {
             port: settled(batch, output, result.failed)
             for port, output in result.outputs.items()
-            if not (partial and output is None)
+            if not (interim and output is None)
         }
 
     async def _call(self, given: Mapping[str, Batch]) -> Done:
@@ -265,7 +297,7 @@ class Worker:
         self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
         name = identity(self.config.run, self.config.operator, entry.port, delivery.payload[:4096])
         await self._broker.publish(
-            f"{self.config.dead_letter_subject}.undecodable", delivery.payload,
+            self.config.dead_letter_subject, delivery.payload,
             identity=name.hex(), stored=lambda: self._done(delivery),
         )  # fmt: skip
 
@@ -285,7 +317,7 @@ class Worker:
             )
             copy = type(part)(**{**_fields(part), "attributes": letter})
             await self._broker.publish(
-                f"{self.config.dead_letter_subject}.failed",
+                self.config.dead_letter_subject,
                 _codec.encode(copy, identity=name),
                 identity=name.hex(),
             )
@@ -311,7 +343,7 @@ class Worker:
 
     async def _beat(self) -> None:
         """Tell the server that what is held is not lost."""
-        pause = min(entry.ack_wait_seconds for entry in self.config.inputs) / 3
+        pause = min(entry.ack_wait_seconds for entry in self.config.inputs if entry.durable) / 3
         while True:
             await asyncio.sleep(pause)
             late = time.monotonic() - pause

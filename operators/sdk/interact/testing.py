@@ -1,0 +1,308 @@
+"""Test a kernel, or several operators over a real NATS, in three lines.
+
+    from interact.testing import frames, run
+
+    scan = frames(shape=(4, 4, 48, 64), disk=(20, 40, 10))
+    assert run(bright_field, scan, center_y=20, center_x=40, radius=12).electrons.min() > 0
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from interact import _codec, _jetstream, _runtime, _server, _spec
+from interact._batches import Batch, Bytes, DenseFrames, Image, SparseFrames, Values
+from interact._errors import BatchError, OperatorError
+from interact._kernel import Kernel, settled
+from interact._operator import Operator, operator, source
+from interact._reducer import Progress
+from interact._reducing import configured
+from interact._scan import Scan, Tombstone
+from interact_api.load import load
+from interact_api.pipeline import Storage
+from interact_api.streams import PlanSettings, plan
+
+__all__ = ["concatenate", "frames", "pipeline", "run", "sparse", "split"]
+
+TIMEOUT_SECONDS = 60.0
+
+
+def frames(
+    shape: tuple[int, int, int, int] = (4, 6, 48, 64),
+    *,
+    disk: tuple[float, float, float] = (20, 40, 10),
+    dose: int = 500,
+    seed: int = 1,
+    scan: Scan | None = None,
+) -> DenseFrames:
+    """A whole scan of Poisson counts inside a disk; non-square and off-centre by default.
+
+    Args:
+        shape: (scan rows, scan columns, detector rows, detector columns).
+        disk: Centre y, centre x and radius, pixels.
+        dose: Mean counts in a frame.
+        seed: The same seed gives the same frames.
+        scan: The scan they belong to, if not a raster of ``shape``.
+
+    Raises:
+        ValueError: If the disk misses the detector.
+    """
+    y, x = np.ogrid[: shape[2], : shape[3]]
+    inside = (y - disk[0]) ** 2 + (x - disk[1]) ** 2 <= disk[2] ** 2
+    if not inside.any():
+        raise ValueError(f"disk {disk} misses a detector of {shape[2]} x {shape[3]}; move its centre")
+    rates = inside * (dose / inside.sum())
+    n = shape[0] * shape[1]
+    data = np.random.default_rng(seed).poisson(rates, (n, *shape[2:])).astype(np.uint16)
+    made = scan or Scan("test", shape[:2])
+    return DenseFrames(scan=made, start=0, stop=n, total=n, data=data, lane="test")
+
+
+def sparse(dense: DenseFrames) -> SparseFrames:
+    """The same frames as events: one for each pixel that is not zero, with its count."""
+    frame, rows, columns = np.nonzero(dense.data)
+    offsets = np.searchsorted(frame, np.arange(len(dense) + 1))
+    counts = dense.data[frame, rows, columns].astype(np.uint16)
+    return dense.sparse(
+        rows.astype(np.int16), columns.astype(np.int16), offsets, dense.shape, counts
+    )
+
+
+def split(batch: Batch, size: int = 5) -> list[Batch]:
+    """The batch as messages of ``size`` frames, each encoded and decoded as on the wire."""
+    index = batch.index
+    parts: list[Batch] = []
+    for start in range(batch.start, batch.stop, size):
+        stop = min(start + size, batch.stop)
+        part = batch.select((index >= start) & (index < stop))
+        inside = tuple(
+            Tombstone(gap.reason, max(gap.start, start), min(gap.stop, stop))
+            for gap in batch.tombstones
+            if gap.start < stop and gap.stop > start
+        )
+        cut = dataclasses.replace(part, start=start, stop=stop, tombstones=inside)
+        parts.append(_codec.decode(_codec.encode(cut, identity=bytes(16)))[1])
+    return parts or [batch]
+
+
+def concatenate(parts: Sequence[Batch]) -> Batch:
+    """Batches that follow each other, as one.
+
+    Raises:
+        BatchError: If there are none, or they are of different kinds.
+    """
+    kinds = {type(part) for part in parts if type(part) is not Batch}
+    if not parts or len(kinds) > 1:
+        raise BatchError(f"cannot concatenate {sorted(kind.kind for kind in kinds) or 'nothing'}")
+    first, last = parts[0], parts[-1]
+    frame = {
+        **first.frame(),
+        "stop": last.stop,
+        "tombstones": tuple(gap for part in parts for gap in part.tombstones),
+        "y": _joined([part.y for part in parts]),
+        "x": _joined([part.x for part in parts]),
+    }
+    full = [part for part in parts if type(part) is not Batch]
+    if not full:
+        return Batch(**frame)
+    if isinstance(first := full[0], DenseFrames):
+        return DenseFrames(**frame, data=np.concatenate([p.data for p in full]))  # type: ignore[attr-defined]
+    if isinstance(first, Values):
+        names = first.columns
+        columns = {n: np.concatenate([p.columns[n] for p in full]) for n in names}  # type: ignore[attr-defined]
+        return Values(**frame, columns=columns, units=first.units)
+    if isinstance(first, SparseFrames):
+        return _joined_sparse(frame, full)  # type: ignore[arg-type]
+    if len(full) == 1:
+        return first
+    raise BatchError(f"cannot concatenate {first.kind} batches")
+
+
+def _joined(arrays: list[Any]) -> Any:
+    return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+
+def _joined_sparse(frame: dict[str, Any], parts: list[SparseFrames]) -> SparseFrames:
+    events = np.concatenate([part.events for part in parts])
+    return SparseFrames(
+        **frame,
+        rows=np.concatenate([part.rows for part in parts]),
+        columns=np.concatenate([part.columns for part in parts]),
+        counts=_joined([part.counts for part in parts]),
+        offsets=np.concatenate(([0], np.cumsum(events))),
+        shape=parts[0].shape,
+    )
+
+
+def run(target: Operator, batch: Batch, *, size: int = 5, seed: int = 0, **parameters: Any) -> Any:
+    """Run one operator on a scan, cut into messages, without NATS.
+
+    Args:
+        target: A kernel or a reducer.
+        batch: The scan, or a part of it.
+        size: Frames in a message.
+        seed: Messages reach a reducer in a random order; the seed names it.
+        **parameters: The operator's.
+
+    Returns:
+        A kernel's outputs put together (by port where it has several), a reducer's final result.
+
+    Raises:
+        OperatorError: If a parameter is not the operator's.
+    """
+    unknown = set(parameters) - {p.name for p in target.parameters}
+    if unknown and target.role != "classic":
+        raise OperatorError(f"operator {target.name} has no parameter {sorted(unknown)[0]!r}")
+    parts = split(batch, size) if not isinstance(batch, Image | Bytes) else [batch]
+    if target.role == "reducer":
+        return _reduced(target, parts, seed, parameters)
+    kernel = Kernel(target, parameters)
+    port = next((p.name for p in target.inputs if p.join == "none"), "in")
+    with _runtime.resources(target) as kernel.resources:
+        done = [kernel.call({port: part}) for part in parts]
+    outputs = {
+        name: concatenate([settled(part, result[name], ()) for part, result in zip(parts, done, strict=True)])
+        for name in done[0]
+    }
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs or None
+
+
+def _reduced(target: Operator, parts: list[Batch], seed: int, parameters: Mapping[str, Any]) -> Any:
+    reducer = configured(target.function, target.parameters, dict(parameters))
+    scan = parts[0].scan
+    state = reducer.zero(scan)
+    for part in random.Random(seed).sample(parts, len(parts)):  # noqa: S311  # an order, no secret
+        if len(part):
+            reducer.add(state, part)
+    missing: dict[str, int] = {}
+    for gap in (gap for part in parts for gap in part.tombstones):
+        missing[gap.reason] = missing.get(gap.reason, 0) + gap.stop - gap.start
+    covered = sum(part.stop - part.start for part in parts)
+    return reducer.result(state, Progress(scan, covered, scan.total, missing))
+
+
+def pipeline(
+    batch: Batch,
+    *chain: Operator,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    replicas: Mapping[str, int] | None = None,
+    size: int = 5,
+    folder: Path | None = None,
+) -> list[Batch]:
+    """Send a scan through operators, one after the other, over a real nats-server.
+
+    Args:
+        batch: The scan.
+        *chain: Operators with one input and one output, in order.
+        parameters: Values by operator and parameter.
+        replicas: How many replicas of an operator, one where left out.
+        size: Frames in a message.
+        folder: Where the server keeps its store; a temporary one when left out.
+
+    Returns:
+        Everything that left the last operator, in the order of arrival.
+    """
+    with _server.nats_server(folder=folder) as server:
+        return asyncio.run(
+            asyncio.wait_for(
+                _flow(server, batch, chain, parameters or {}, replicas or {}, size), TIMEOUT_SECONDS
+            )
+        )
+
+
+async def _flow(
+    server: _server.Server,
+    batch: Batch,
+    chain: tuple[Operator, ...],
+    parameters: Mapping[str, Mapping[str, Any]],
+    replicas: Mapping[str, int],
+    size: int,
+) -> list[Batch]:
+    arrived: list[Batch] = []
+    operators = [_given(batch, size), *chain, _collector(arrived)]
+    text = "---\n".join(_spec.document(op) for op in operators)
+    text += "---\n" + _chain_yaml(operators, parameters, replicas)
+    resources = load(text, origin="interact.testing")
+    specs = {op.metadata.name: op for op in resources.operators}
+    planned = plan(
+        resources.pipelines[0], specs,
+        PlanSettings(namespace="test", installation="test", run="0" * 16, storage=Storage.MEMORY, state_storage=Storage.MEMORY),
+    )  # fmt: skip
+    stop = asyncio.Event()
+    async with _jetstream.connect(server.url, name="test", token=server.token) as broker:
+        for stream in planned.streams:
+            await broker.make(stream)
+        await broker.make_bucket(planned.bucket)
+        finished = asyncio.Event()
+
+        async def heard(payload: bytes, subject: str) -> None:
+            if b'"state":"done"' in payload and ".collect." in subject:
+                finished.set()
+
+        await broker.watch(f"{planned.operators['collect'].status_subject}.>", heard)
+        async with asyncio.TaskGroup() as group:
+            for op in reversed(operators):
+                for replica in range(replicas.get(op.name, 1)):
+                    config = planned.operators[op.name]
+                    group.create_task(
+                        _runtime.serve(op, config, broker, replica=replica, stop=stop)
+                    )
+            await finished.wait()
+            stop.set()
+    return arrived
+
+
+def _given(batch: Batch, size: int) -> Operator:
+    @source(name="given", outputs={"out": batch.kind})
+    def given() -> Iterator[Batch]:
+        """The scan of the test."""
+        yield from split(batch, size)
+
+    return given  # type: ignore[no-any-return]
+
+
+def _collector(arrived: list[Batch]) -> Operator:
+    @operator(name="collect")
+    def collect(part: Batch) -> None:
+        """What the test looks at."""
+        arrived.append(part)
+
+    return collect  # type: ignore[no-any-return]
+
+
+def _chain_yaml(
+    operators: Sequence[Operator],
+    parameters: Mapping[str, Mapping[str, Any]],
+    replicas: Mapping[str, int],
+) -> str:
+    entries = [
+        {
+            "name": op.name,
+            "operatorRef": {"name": op.name},
+            "parameters": dict(parameters.get(op.name, {})),
+            **({"replicas": replicas[op.name]} if op.name in replicas else {}),
+        }
+        for op in operators
+    ]
+    edges = [
+        {"from": f"{a.name}.{a.outputs[0].name}", "to": f"{b.name}.{b.inputs[0].name}"}
+        for a, b in zip(operators, operators[1:], strict=False)
+    ]
+    return yaml.safe_dump(
+        {
+            "apiVersion": "interact.science/v1alpha1",
+            "kind": "Pipeline",
+            "metadata": {"name": "test"},
+            "spec": {"operators": entries, "edges": edges},
+        }
+    )
+
+
