@@ -1,0 +1,134 @@
+"""Every name the platform makes: keys are tuples, names never collide and fit their limit.
+
+A readable name joins the parts of its key with a separator that no part contains. A key that
+cannot be joined like that (too long, foreign characters) becomes a slug and a hash, with a mark
+between them that no readable name contains. So two keys never share a name.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+LIMIT: Final = 63
+"""Longest DNS label (RFC 1123), and longest value of a Kubernetes label."""
+
+_HASH_LENGTH: Final = 16
+"""Hexadecimal digits, 64 bits: two of a million names collide once in 37 million tries."""
+
+_NATS_PART: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_KUBERNETES_PART: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def _digest(key: tuple[str, ...]) -> str:
+    framed = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in key)
+    return hashlib.blake2b(framed, digest_size=_HASH_LENGTH // 2).hexdigest()
+
+
+def _nats_name(key: tuple[str, ...], limit: int = LIMIT) -> str:
+    name = "_".join(key)
+    if len(name) <= limit and all(_NATS_PART.fullmatch(part) for part in key):
+        return name
+    room = limit - _HASH_LENGTH - 2
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(key))[:room].strip("-")
+    return f"{slug}__{_digest(key)}"
+
+
+def kubernetes_name(*key: str, limit: int = LIMIT) -> str:
+    """The DNS label of a Kubernetes object that belongs to a key, for example ("scan", "sum").
+
+    >>> kubernetes_name("scan", "sum")
+    'scan--sum'
+    """
+    name = "--".join(key)
+    if len(name) <= limit and all(
+        _KUBERNETES_PART.fullmatch(part) and "--" not in part for part in key
+    ):
+        return name
+    room = limit - _HASH_LENGTH - 3
+    slug = re.sub(r"[^a-z0-9]+", "-", "-".join(key).lower())[:room].strip("-") or "x"
+    return f"{slug}---{_digest(key)}"
+
+
+def token(part: str) -> str:
+    """One token of a NATS subject.
+
+    >>> token("centre of mass").startswith("centre-of-mass=")
+    True
+    """
+    if _TOKEN.fullmatch(part):
+        return part
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", part)[: LIMIT - _HASH_LENGTH - 1].strip("-")
+    return f"{slug}={_digest((part,))}"
+
+
+def _subject(*parts: str) -> str:
+    return ".".join(part if part == "*" else token(part) for part in parts)
+
+
+def stream(namespace: str, pipeline: str, operator: str, port: str) -> str:
+    """The stream of an output port."""
+    return _nats_name(("interact", namespace, pipeline, operator, port))
+
+
+def dead_letter_stream(namespace: str, pipeline: str) -> str:
+    """The stream of what a pipeline could not process."""
+    return _nats_name(("interact-dead", namespace, pipeline))
+
+
+def images_stream(namespace: str, pipeline: str) -> str:
+    """The stream of the pictures a pipeline shows."""
+    return _nats_name(("interact-images", namespace, pipeline))
+
+
+def state_bucket(namespace: str, pipeline: str) -> str:
+    """The KV bucket of a pipeline's parameters, attempts, checkpoints and positions.
+
+    Three characters shorter than other names: its stream is called ``KV_`` and the name.
+    """
+    return _nats_name(("interact-state", namespace, pipeline), LIMIT - 3)
+
+
+def durable(operator: str, port: str) -> str:
+    """The consumer by which an input port reads a stream; the same for all replicas."""
+    return _nats_name((operator, port))
+
+
+def port_subject(namespace: str, pipeline: str, operator: str, port: str) -> str:
+    """What the subjects of an output port begin with; the scan's token follows after a dot."""
+    return _subject("interact", namespace, pipeline, operator, port)
+
+
+def scan_subject(prefix: str, scan: str) -> str:
+    """The subject of one scan at an output port."""
+    return f"{prefix}.{token(scan)}"
+
+
+def placeholder_subject(namespace: str, pipeline: str, operator: str, port: str) -> str:
+    """Where a stream listens until its consumers are made."""
+    return _subject("interact-placeholder", namespace, pipeline, operator, port)
+
+
+def dead_letter_subject(namespace: str, pipeline: str, operator: str) -> str:
+    """Where an operator puts what it could not process; ``*`` for all of them."""
+    return _subject("interact-dead", namespace, pipeline, operator)
+
+
+def images_subject(namespace: str, pipeline: str, operator: str) -> str:
+    """What the subjects of an operator's pictures begin with (``*`` for all operators)."""
+    return _subject("interact-images", namespace, pipeline, operator)
+
+
+def status_subject(namespace: str, pipeline: str, operator: str) -> str:
+    """Where an operator's replicas tell how they are (core NATS, not stored)."""
+    return _subject("interact-status", namespace, pipeline, operator)
+
+
+def trigger_subject(namespace: str, pipeline: str, operator: str, trigger: str) -> str:
+    """Where a trigger of an operator is called (core NATS request)."""
+    return _subject("interact-trigger", namespace, pipeline, operator, trigger)
+
+
+def workload(pipeline: str, operator: str) -> str:
+    """The Deployment, ConfigMap and Service of an operator in a pipeline."""
+    return kubernetes_name(pipeline, operator)

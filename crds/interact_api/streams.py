@@ -1,0 +1,341 @@
+"""The stream plan: which streams, consumers and process settings a pipeline needs. Pure.
+
+Make things in this order: a stream on its placeholder subject, its consumers, then its subject.
+An Interest stream without consumers acknowledges a message and drops it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from interact_api import graph, names, topology
+from interact_api.config import InputConfig, OperatorConfig, OutputConfig
+from interact_api.operator import Guarantee, InteractOperator, Join, Role, types
+from interact_api.parameters import Value, coerce, default_value
+from interact_api.pipeline import Pipeline, PipelineOperator, Storage
+from interact_api.quantities import byte_count, seconds
+from interact_api.topology import Connection, Operators
+
+MIB: Final = 2**20
+ACK_MARGIN_SECONDS: Final = 5.0
+"""Added to the kernel's timeout: time to send outputs and have them acknowledged."""
+MAX_ACK_PENDING: Final = 1024
+"""Messages in flight over all replicas; the server's default is 1000."""
+MAX_ACK_PENDING_HELD: Final = 65536
+"""The same for readers that hold messages: reducers between checkpoints, sinks, zips."""
+
+
+class Retention(StrEnum):
+    """When a stream lets a message go."""
+
+    INTEREST = "interest"
+    LIMITS = "limits"
+
+
+class Discard(StrEnum):
+    """What a full stream refuses: the new message, or to keep the oldest."""
+
+    NEW = "new"
+    OLD = "old"
+
+
+class DeliverPolicy(StrEnum):
+    """Where a new consumer begins."""
+
+    ALL = "all"
+    LAST_PER_SUBJECT = "last_per_subject"
+
+
+@dataclass(frozen=True)
+class ConsumerPlan:
+    """A durable pull consumer with explicit acks, unlimited deliveries and no inactivity limit."""
+
+    durable: str
+    ack_wait_seconds: float
+    max_ack_pending: int
+    deliver_policy: DeliverPolicy
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A stream.
+
+    ``max_msgs_per_subject`` is −1 where there is no limit; ``placeholder`` is empty for streams
+    that need no consumers before their subject.
+    """
+
+    name: str
+    subject: str
+    retention: Retention
+    discard: Discard
+    max_bytes: int
+    max_msgs_per_subject: int
+    storage: Storage
+    replicas: int
+    metadata: Mapping[str, str]
+    placeholder: str = ""
+    consumers: tuple[ConsumerPlan, ...] = ()
+
+
+@dataclass(frozen=True)
+class BucketPlan:
+    """A KV bucket: parameters with history, attempts, checkpoints, positions of sources."""
+
+    name: str
+    history: int
+    max_bytes: int
+    storage: Storage
+    replicas: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What the pipeline does not say.
+
+    Attributes:
+        namespace: Namespace of the pipeline; a local run chooses one.
+        installation: Id of the controller's installation, or of the local run.
+        run: Nonce of the run, hexadecimal, persisted with it.
+        uid: The pipeline's uid; empty in a local run.
+        storage: Of port streams whose delivery names none.
+        state_storage: Of the dead letters and the state bucket.
+        max_bytes: Of port streams whose delivery names none.
+        dead_letter_bytes: Of the dead-letter stream.
+        images_bytes: Of the stream of pictures.
+        state_bytes: Of the state bucket.
+        replicas: Copies of streams whose delivery names none.
+    """
+
+    namespace: str
+    installation: str
+    run: str
+    uid: str = ""
+    storage: Storage = Storage.FILE
+    state_storage: Storage = Storage.FILE
+    max_bytes: int = 256 * MIB
+    dead_letter_bytes: int = 64 * MIB
+    images_bytes: int = 64 * MIB
+    state_bytes: int = 256 * MIB
+    replicas: int = 1
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything NATS and the processes of a pipeline need; ``streams`` holds all streams."""
+
+    streams: tuple[StreamPlan, ...]
+    bucket: BucketPlan
+    operators: Mapping[str, OperatorConfig] = field(default_factory=dict)
+
+    @property
+    def max_bytes(self) -> int:
+        """What the server's store must have room for."""
+        return self.bucket.max_bytes + sum(one.max_bytes for one in self.streams)
+
+
+def plan(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Plan:
+    """The streams, consumers and process settings of a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        operators: The InteractOperators, by the name its operatorRefs give.
+        settings: What the pipeline does not say.
+
+    Raises:
+        GraphError: If the pipeline cannot run; holds every problem.
+    """
+    found = graph.problems(pipeline, operators)
+    if found:
+        raise graph.GraphError(found)
+    planner = _Planner(pipeline, operators, settings)
+    return Plan(
+        (*planner.port_streams(), planner.dead_letters(), planner.images()),
+        planner.bucket(),
+        {one.name: planner.config(one) for one in pipeline.spec.operators},
+    )
+
+
+class _Planner:
+    """The inputs of a plan, with what several of its parts look up."""
+
+    def __init__(self, pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> None:
+        self._spec = pipeline.spec
+        self._operators = operators
+        self._settings = settings
+        self._key = (settings.namespace, pipeline.metadata.name)
+        self._edges = topology.connections(pipeline, operators)
+        self._lanes = topology.lanes(pipeline, self._edges)
+        self._metadata = {
+            "interact.science/installation": settings.installation,
+            "interact.science/namespace": settings.namespace,
+            "interact.science/pipeline": pipeline.metadata.name,
+            "interact.science/pipeline-uid": settings.uid,
+        }
+
+    def _declared(self, one: PipelineOperator) -> InteractOperator:
+        return self._operators[one.operator_ref.name]
+
+    def _readers(self, operator: str, port: str) -> list[Connection]:
+        return [one for one in self._edges if one.edge.source == f"{operator}.{port}"]
+
+    def port_streams(self) -> list[StreamPlan]:
+        """One stream for each output port with an edge."""
+        return [
+            self._port_stream(readers)
+            for operator in self._spec.operators
+            for port in self._declared(operator).spec.outputs
+            if (readers := self._readers(operator.name, port.name))
+        ]
+
+    def _port_stream(self, readers: list[Connection]) -> StreamPlan:
+        source, output = readers[0].source, readers[0].output
+        delivery = source.delivery(output.name)
+        key = (*self._key, source.name, output.name)
+        latest = readers[0].guarantee is Guarantee.LATEST
+        return StreamPlan(
+            name=names.stream(*key),
+            subject=f"{names.port_subject(*key)}.*",
+            retention=Retention.LIMITS if latest else Retention.INTEREST,
+            discard=Discard.OLD if latest else Discard.NEW,
+            max_bytes=self._max_bytes(source, output.name),
+            max_msgs_per_subject=1 if latest else -1,
+            storage=delivery.storage or self._settings.storage,
+            replicas=delivery.replicas or self._settings.replicas,
+            metadata=self._metadata,
+            placeholder=names.placeholder_subject(*key),
+            consumers=tuple(self._consumer(one) for one in readers if not one.side),
+        )
+
+    def _max_bytes(self, operator: PipelineOperator, port: str) -> int:
+        size = operator.delivery(port).max_bytes
+        return self._settings.max_bytes if size is None else byte_count(size)
+
+    def _consumer(self, edge: Connection) -> ConsumerPlan:
+        role = self._declared(edge.target).spec.place
+        holds = role in {Role.REDUCER, Role.SINK} or edge.input.join is Join.ZIP
+        latest = edge.guarantee is Guarantee.LATEST
+        return ConsumerPlan(
+            durable=names.durable(edge.target.name, edge.input.name),
+            ack_wait_seconds=self._ack_wait(edge),
+            max_ack_pending=MAX_ACK_PENDING_HELD if holds else MAX_ACK_PENDING,
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT if latest else DeliverPolicy.ALL,
+        )
+
+    def _ack_wait(self, edge: Connection) -> float:
+        if edge.edge.ack_wait is not None:
+            return seconds(edge.edge.ack_wait)
+        return seconds(self._declared(edge.target).spec.kernel_timeout) + ACK_MARGIN_SECONDS
+
+    def dead_letters(self) -> StreamPlan:
+        """What could not be processed; refuses when full, nothing is lost silently."""
+        return StreamPlan(
+            name=names.dead_letter_stream(*self._key),
+            subject=names.dead_letter_subject(*self._key, "*"),
+            retention=Retention.LIMITS,
+            discard=Discard.NEW,
+            max_bytes=self._settings.dead_letter_bytes,
+            max_msgs_per_subject=-1,
+            storage=self._settings.state_storage,
+            replicas=self._settings.replicas,
+            metadata=self._metadata,
+        )
+
+    def images(self) -> StreamPlan:
+        """The last picture of each name."""
+        return StreamPlan(
+            name=names.images_stream(*self._key),
+            subject=f"{names.images_subject(*self._key, '*')}.*",
+            retention=Retention.LIMITS,
+            discard=Discard.OLD,
+            max_bytes=self._settings.images_bytes,
+            max_msgs_per_subject=1,
+            storage=self._settings.storage,
+            replicas=self._settings.replicas,
+            metadata=self._metadata,
+        )
+
+    def bucket(self) -> BucketPlan:
+        """The state of the pipeline."""
+        return BucketPlan(
+            name=names.state_bucket(*self._key),
+            history=5,
+            max_bytes=self._settings.state_bytes,
+            storage=self._settings.state_storage,
+            replicas=self._settings.replicas,
+            metadata=self._metadata,
+        )
+
+    def config(self, one: PipelineOperator) -> OperatorConfig:
+        """What the processes of an operator are started with."""
+        spec = self._declared(one).spec
+        read = [port for port in spec.outputs if self._readers(one.name, port.name)]
+        return OperatorConfig(
+            namespace=self._key[0],
+            pipeline=self._key[1],
+            operator=one.name,
+            run=self._settings.run,
+            revision=self._settings.revision,
+            role=spec.place,
+            parallel=spec.parallel,
+            replicas=graph.most_replicas(one),
+            parameters=values(one, self._declared(one)),
+            kernel_timeout_seconds=seconds(spec.kernel_timeout),
+            inputs=[self._input(edge) for edge in self._edges if edge.target.name == one.name],
+            outputs=[self._output(one, port.name, types(port)) for port in read],
+            unread_outputs=[port.name for port in spec.outputs if port not in read],
+            dead_letter_subject=names.dead_letter_subject(*self._key, one.name),
+            dead_letter_stream=names.dead_letter_stream(*self._key),
+            state_bucket=names.state_bucket(*self._key),
+            images_subject=names.images_subject(*self._key, one.name),
+            images_stream=names.images_stream(*self._key),
+            status_subject=names.status_subject(*self._key, one.name),
+        )
+
+    def _input(self, edge: Connection) -> InputConfig:
+        key = (*self._key, edge.source.name, edge.output.name)
+        merging = not edge.side and topology.merges(edge.target.name, self._edges)
+        return InputConfig(
+            port=edge.input.name,
+            source=edge.edge.source,
+            stream=names.stream(*key),
+            durable="" if edge.side else names.durable(edge.target.name, edge.input.name),
+            subject=f"{names.port_subject(*key)}.*",
+            delivery=edge.guarantee,
+            ack_wait_seconds=self._ack_wait(edge),
+            attempts=edge.edge.attempts,
+            join=edge.input.join,
+            lanes=list(self._lanes[edge.source.name]),
+            merges=merging,
+            types=list(types(edge.input)),
+        )
+
+    def _output(
+        self, operator: PipelineOperator, port: str, kinds: tuple[str, ...]
+    ) -> OutputConfig:
+        key = (*self._key, operator.name, port)
+        return OutputConfig(
+            port=port,
+            subject=names.port_subject(*key),
+            stream=names.stream(*key),
+            delivery=self._readers(operator.name, port)[0].guarantee,
+            on_full=operator.delivery(port).on_full,
+            max_bytes=self._max_bytes(operator, port),
+            types=list(kinds),
+        )
+
+
+def values(one: PipelineOperator, operator: InteractOperator) -> dict[str, Value | None]:
+    """The parameters of an operator in a pipeline, converted, defaults filled in.
+
+    Raises:
+        ParameterError: If a value is not one the parameter takes.
+    """
+    return {
+        parameter.name: coerce(parameter, one.parameters[parameter.name])
+        if parameter.name in one.parameters
+        else default_value(parameter)
+        for parameter in operator.spec.parameters
+    }
