@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +16,7 @@ from interact_api.wire import Json
 Array = npt.NDArray[Any]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Frames [start, stop) of a scan without the tombstones, ascending by index.
 
     ``time`` is seconds since 1970 when the source saw the first frame, ``revision`` that of the
@@ -35,12 +34,14 @@ class Batch:
     time: float = 0.0
     revision: int = 0
     lane: str = ""
-    attributes: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+    attributes: Mapping[str, Json] = {}
     y: Array | None = None
     x: Array | None = None
 
     def __len__(self) -> int:
         """Number of frames that are there."""
+        if not self.tombstones:
+            return self.stop - self.start
         return self.stop - self.start - sum(gap.stop - gap.start for gap in self.tombstones)
 
     @property
@@ -59,8 +60,11 @@ class Batch:
 
     def frame(self) -> dict[str, Any]:
         """Everything a batch made from this one inherits."""
-        names = (field.name for field in dataclasses.fields(Batch))
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _FRAME_FIELDS}
+
+    def replace(self, **changes: Any) -> Self:
+        """The same batch with some fields changed; nothing is copied."""
+        return msgspec.structs.replace(self, **changes)
 
     def select(self, keep: npt.ArrayLike, *, reason: str = "filtered") -> Self:
         """The batch with some frames left out; each leaves a tombstone.
@@ -78,7 +82,7 @@ class Batch:
         left = gaps(self.start, self.stop, self.tombstones, self.index[mask], reason)
         arrays = self._selected(mask)
         coordinates = {name: a[mask] for name, a in Batch.arrays(self).items()}
-        return dataclasses.replace(self, tombstones=left, **coordinates, **arrays)
+        return self.replace(tombstones=left, **coordinates, **arrays)
 
     def _selected(self, mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
         del mask
@@ -123,15 +127,18 @@ class Batch:
             )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DenseFrames(Batch):
+_FRAME_FIELDS = Batch.__struct_fields__
+
+
+class DenseFrames(Batch, frozen=True, kw_only=True, eq=False):
     """Images: ``data`` has shape (n, rows, columns), read-only where it came by wire."""
 
     kind: ClassVar[str] = "dense"
     data: Array
 
     def __post_init__(self) -> None:
-        self._need("data", self.data, (len(self), None, None))
+        if self.data.ndim != 3 or len(self.data) != len(self):
+            self._need("data", self.data, (len(self), None, None))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -145,8 +152,7 @@ class DenseFrames(Batch):
         return {"data": self.data[mask]}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SparseFrames(Batch):
+class SparseFrames(Batch, frozen=True, kw_only=True, eq=False):
     """Counted events: event k of frame i is k in [offsets[i], offsets[i + 1]).
 
     ``rows`` and ``columns`` are signed integers, shape (events,); ``counts`` how often each event
@@ -198,13 +204,12 @@ class SparseFrames(Batch):
         }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Values(Batch):
+class Values(Batch, frozen=True, kw_only=True, eq=False):
     """Named numbers for each frame: columns of shape (n,) or (n, k), read as attributes too."""
 
     kind: ClassVar[str] = "values"
     columns: Mapping[str, Array]
-    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    units: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
         for name, column in self.columns.items():
@@ -226,8 +231,7 @@ class Values(Batch):
         return {"columns": {name: column[mask] for name, column in self.columns.items()}}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(msgspec.Struct, frozen=True):
     """One axis of a picture: sample i lies at origin + i * step, in ``unit``."""
 
     name: str
@@ -236,8 +240,7 @@ class Axis:
     origin: float = 0.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Image(Batch):
+class Image(Batch, frozen=True, kw_only=True, eq=False):
     """A picture of one or more channels over the same axes, with how complete it is.
 
     ``channels`` are arrays of shape (rows, columns), or (n,) with the coordinates ``y`` and ``x``
@@ -249,10 +252,10 @@ class Image(Batch):
 
     kind: ClassVar[str] = "image"
     channels: Mapping[str, Array]
-    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    units: Mapping[str, str] = {}
     axes: tuple[Axis, ...] = ()
     completeness: float = 1.0
-    missing: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    missing: Mapping[str, int] = {}
     rendered: bytes = b""
 
     def __post_init__(self) -> None:
@@ -284,16 +287,15 @@ class Image(Batch):
         attributes: Mapping[str, Json] | None = None,
     ) -> Image:
         """Another picture over the same axes, with the same coverage and completeness."""
-        return dataclasses.replace(
-            self,
+        return self.replace(
             channels={name: np.asarray(channel) for name, channel in channels.items()},
             units=dict(units or {}),
             attributes=dict(attributes if attributes is not None else self.attributes),
+            rendered=b"",
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Bytes(Batch):
+class Bytes(Batch, frozen=True, kw_only=True, eq=False):
     """Bytes nobody looked into, with free metadata in ``attributes``; for classic kernels."""
 
     kind: ClassVar[str] = "bytes"

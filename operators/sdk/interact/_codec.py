@@ -10,7 +10,6 @@ from interact._errors import BatchError
 from interact_api import wire
 from interact_api.wire import Header, Json, WireError
 
-ALIGNMENT = wire.ALIGNMENT
 
 
 def encode(batch: Batch, *, identity: bytes, lane: str | None = None) -> bytes:
@@ -46,7 +45,7 @@ def encode(batch: Batch, *, identity: bytes, lane: str | None = None) -> bytes:
     parts: list[bytes | memoryview] = [head]
     for array in arrays.values():
         if array.nbytes:
-            parts.append(array.reshape(-1).view(np.uint8).data)
+            parts.append(array.data if array.ndim else array.reshape(1).data)
             parts.append(bytes(wire.aligned(array.nbytes) - array.nbytes))
     if len(parts) > 1:
         parts.pop()  # nothing follows the last array
@@ -101,6 +100,8 @@ def _count(shape: tuple[int, ...]) -> int:
 
 def _portable(array: Array) -> Array:
     """The array as the wire holds it: C order, little-endian numbers."""
+    if array.dtype.str in wire.DTYPES and array.flags.c_contiguous:
+        return array
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise WireError("dtype", str(array.dtype), "bool, integers and floats of at most 8 bytes")
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))

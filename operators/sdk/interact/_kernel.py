@@ -149,8 +149,7 @@ def settled(given: Batch, output: Batch | None, failed: tuple[Failed, ...]) -> B
     if lost:
         survivors = np.setdiff1d(given.index, np.concatenate(lost))
         known = gaps(given.start, given.stop, known, survivors, "failed")
-    return dataclasses.replace(
-        output, tombstones=gaps(given.start, given.stop, known, left, "filtered")
+    return output.replace(tombstones=gaps(given.start, given.stop, known, left, "filtered")
     )
 
 

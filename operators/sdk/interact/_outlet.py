@@ -1,6 +1,5 @@
 """An operator's output ports: what is stamped on a batch before it leaves."""
 
-import dataclasses
 from collections.abc import Awaitable, Callable
 
 from interact import _codec
@@ -36,7 +35,7 @@ class Outlet:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
         name = identity(self._config.run, self._config.operator, port, parent, number)
         payload = _codec.encode(
-            dataclasses.replace(batch, revision=self._config.revision), identity=name, lane=lane
+            batch.replace(revision=self._config.revision), identity=name, lane=lane
         )
         self._tally.sent(len(batch), len(payload))
         subject = f"{self.ports[port]}.{batch.scan.id}"

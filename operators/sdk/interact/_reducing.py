@@ -107,13 +107,12 @@ class Reducing:
             result = Batch(scan=ledger.scan, start=0, stop=0)
         opened.number += 1
         stop = ledger.total if final else 0
-        covering = dataclasses.replace(
-            result, start=0, stop=stop, tombstones=(), total=ledger.total,
+        covering = result.replace(start=0, stop=stop, tombstones=(), total=ledger.total,
             time=opened.last.time, lane=opened.origin,
         )  # fmt: skip
         if final and not isinstance(result, Image):
             empty = np.empty(0, np.int64)
-            covering = dataclasses.replace(covering, tombstones=gaps(0, stop, (), empty, "reduced"))
+            covering = covering.replace(tombstones=gaps(0, stop, (), empty, "reduced"))
         await self._outlet.send(
             self._port, covering, lane=opened.origin,
             parent=ledger.scan.id.encode(), number=0 if final else opened.number,

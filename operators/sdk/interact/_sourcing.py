@@ -171,8 +171,7 @@ class Sourcing:
     async def _send(self, batch: Batch) -> None:
         scan = self._scan
         assert scan is not None  # noqa: S101  # called within a scan
-        stamped = dataclasses.replace(
-            batch, scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
+        stamped = batch.replace(scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
         )
         entry = _Sent(self._ordinal, batch.stop)
         self._way.append(entry)

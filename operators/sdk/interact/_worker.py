@@ -315,7 +315,7 @@ class Worker:
             name = identity(
                 self.config.run, self.config.operator, "dead", header.identity, int(part.index[0]) if len(part) else 0
             )
-            copy = type(part)(**{**_fields(part), "attributes": letter})
+            copy = part.replace(attributes=letter)
             await self._broker.publish(
                 self.config.dead_letter_subject,
                 _codec.encode(copy, identity=name),
@@ -359,9 +359,3 @@ class Worker:
 
 def _only(batch: Batch, fresh: Any) -> Batch:
     return batch if fresh.all() or len(fresh) != len(batch) else batch.select(fresh, reason="duplicate")
-
-
-def _fields(batch: Batch) -> dict[str, Any]:
-    return {name: getattr(batch, name) for name in batch.__dataclass_fields__}
-
-

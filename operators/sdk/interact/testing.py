@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -88,7 +87,7 @@ def split(batch: Batch, size: int = 5) -> list[Batch]:
             for gap in batch.tombstones
             if gap.start < stop and gap.stop > start
         )
-        cut = dataclasses.replace(part, start=start, stop=stop, tombstones=inside)
+        cut = part.replace(start=start, stop=stop, tombstones=inside)
         parts.append(_codec.decode(_codec.encode(cut, identity=bytes(16)))[1])
     return parts or [batch]
 
