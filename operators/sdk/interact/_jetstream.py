@@ -314,11 +314,12 @@ class JetStream:
             BrokerError: If the server refuses, for example because its store is too small.
         """
         try:
-            first = plan.placeholder or plan.subject
+            drops = plan.retention == "interest"  # what comes before there is a consumer
+            first = plan.placeholder if drops else plan.subject
             await self.context.add_stream(_stream_config(plan, first))
             for consumer in plan.consumers:
-                await self.context.add_consumer(plan.name, _consumer_config(consumer))
-            if plan.placeholder:
+                await self.context.add_consumer(plan.name, _consumer_config(plan, consumer))
+            if drops:
                 await self.context.update_stream(_stream_config(plan, plan.subject))
         except (nats.js.errors.Error, nats.errors.Error) as error:
             raise BrokerError(
@@ -531,8 +532,9 @@ def _stream_config(plan: StreamPlan, subject: str) -> nats.js.api.StreamConfig:
     )
 
 
-def _consumer_config(plan: ConsumerPlan) -> nats.js.api.ConsumerConfig:
+def _consumer_config(stream: StreamPlan, plan: ConsumerPlan) -> nats.js.api.ConsumerConfig:
     api = nats.js.api
+    last = plan.deliver_policy == "last_per_subject"
     return api.ConsumerConfig(
         durable_name=plan.durable,
         ack_policy=api.AckPolicy.EXPLICIT,
@@ -540,4 +542,5 @@ def _consumer_config(plan: ConsumerPlan) -> nats.js.api.ConsumerConfig:
         ack_wait=plan.ack_wait_seconds,
         max_deliver=-1,
         max_ack_pending=plan.max_ack_pending,
+        filter_subject=stream.subject if last else None,
     )

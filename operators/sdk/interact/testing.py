@@ -32,6 +32,7 @@ from interact_api.streams import PlanSettings, plan
 __all__ = ["concatenate", "frames", "pipeline", "run", "sparse", "split"]
 
 TIMEOUT_SECONDS = 60.0
+STORE_BYTES = 64 << 20
 
 
 def frames(
@@ -233,7 +234,11 @@ async def _flow(
     specs = {op.metadata.name: op for op in resources.operators}
     planned = plan(
         resources.pipelines[0], specs,
-        PlanSettings(namespace="test", installation="test", run="0" * 16, storage=Storage.MEMORY, state_storage=Storage.MEMORY),
+        PlanSettings(
+            namespace="test", installation="test", run="0" * 16,
+            storage=Storage.MEMORY, state_storage=Storage.MEMORY,
+            max_bytes=STORE_BYTES, state_bytes=STORE_BYTES,
+        ),
     )  # fmt: skip
     stop = asyncio.Event()
     async with _jetstream.connect(server.url, name="test", token=server.token) as broker:
