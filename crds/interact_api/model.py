@@ -45,7 +45,7 @@ ParameterName = Annotated[
 ]
 Word = Annotated[str, StringConstraints(max_length=253)]
 Text = Annotated[str, StringConstraints(max_length=4096)]
-Map = Annotated[dict[Word, Text], Field(max_length=128)]
+Map = Annotated[dict[str, Text], Field(max_length=128)]
 JsonObject = dict[str, JsonValue]
 
 
@@ -73,7 +73,6 @@ class Model(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        serialize_by_alias=True,
         allow_inf_nan=False,
     )
 

@@ -143,11 +143,11 @@ class PipelineOperator(Model):
 
     name: Label = Field(description="Name in this pipeline.")
     operator_ref: OperatorRef = Field(description="The InteractOperator to run.")
-    parameters: Annotated[dict[ParameterName, AnyJson], Field(max_length=128)] = Field(
+    parameters: Annotated[dict[str, AnyJson], Field(max_length=128)] = Field(
         default_factory=dict, description="Values of its parameters, by name."
     )
-    replicas: Int | None = Field(
-        default=None, ge=1, le=MAX_REPLICAS, description="Fixed number of replicas."
+    replicas: Annotated[Int, Field(ge=1, le=MAX_REPLICAS)] | None = Field(
+        default=None, description="Fixed number of replicas."
     )
     scale: Scale | None = Field(default=None, description="Replicas by what is pending.")
     update_policy: UpdatePolicy = Field(
@@ -290,7 +290,7 @@ class PipelineStatus(Model):
     scans: Annotated[tuple[ScanState, ...], Field(max_length=16)] = Field(
         default=(), description="The latest scans."
     )
-    external_runs: Annotated[dict[Word, Int], Field(max_length=16)] = Field(
+    external_runs: Annotated[dict[str, Int], Field(max_length=16)] = Field(
         default_factory=dict, description="Number of external runs by phase."
     )
     ready_operators: Annotated[str, Field(max_length=16)] = Field(

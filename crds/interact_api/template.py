@@ -19,7 +19,7 @@ from interact_api.model import (
 )
 from interact_api.quantities import Quantity, Size
 
-Quantities = Annotated[dict[Word, Quantity], Field(max_length=32)]
+Quantities = Annotated[dict[str, Quantity], Field(max_length=32)]
 
 
 class ResourceRequirements(Model):
@@ -112,7 +112,9 @@ class KeyToPath(Model):
 
     key: Word = Field(description="The key.")
     path: Word = Field(description="Path of the file in the volume.")
-    mode: Int | None = Field(default=None, ge=0, le=0o777, description="Permission bits.")
+    mode: Annotated[Int, Field(ge=0, le=0o777)] | None = Field(
+        default=None, description="Permission bits."
+    )
 
 
 KeyPaths = Annotated[tuple[KeyToPath, ...], Field(max_length=64)]
@@ -213,8 +215,8 @@ class Toleration(Model):
     effect: Annotated[
         str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)?$", max_length=16)
     ] = Field(default="", description="NoSchedule, PreferNoSchedule, NoExecute, or empty for all.")
-    toleration_seconds: Int | None = Field(
-        default=None, ge=0, description="How long a NoExecute taint is borne; for ever without."
+    toleration_seconds: Annotated[Int, Field(ge=0)] | None = Field(
+        default=None, description="How long a NoExecute taint is borne; for ever without."
     )
 
 
@@ -231,9 +233,15 @@ class TopologySpread(Model):
 class SecurityContext(Model):
     """Who the process is; all that *restricted* fixes stays fixed."""
 
-    run_as_user: Int | None = Field(default=None, ge=1, description="User id; never root.")
-    run_as_group: Int | None = Field(default=None, ge=1, description="Group id; never root.")
-    fs_group: Int | None = Field(default=None, ge=1, description="Group that owns the volumes.")
+    run_as_user: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="User id; never root."
+    )
+    run_as_group: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="Group id; never root."
+    )
+    fs_group: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="Group that owns the volumes."
+    )
     supplemental_groups: Annotated[
         tuple[Annotated[Int, Field(ge=1)], ...], Field(max_length=32)
     ] = Field(default=(), description="Further groups, for data on shared file systems.")
@@ -281,8 +289,8 @@ class PodTemplate(Model):
         default=None, description="The ServiceAccount; its API token is not mounted."
     )
     priority_class_name: ObjectName | None = Field(default=None, description="The PriorityClass.")
-    termination_grace_period_seconds: Int | None = Field(
-        default=None, ge=1, le=3600, description="Seconds to finish what is in flight."
+    termination_grace_period_seconds: Annotated[Int, Field(ge=1, le=3600)] | None = Field(
+        default=None, description="Seconds to finish what is in flight."
     )
 
     list_keys: ClassVar[dict[str, tuple[str, ...]]] = {
