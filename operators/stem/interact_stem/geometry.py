@@ -62,7 +62,7 @@ def ring(
     return disk(shape, center_y, center_x, outer) & ~hole
 
 
-def load_mask(path: str | Path, shape: tuple[int, int]) -> Mask:
+def read_mask(path: str | Path, shape: tuple[int, int]) -> Mask:
     """Read a mask file: which pixels of the detector to use.
 
     A ``.npy`` file of bool or uint8, shape (rows, columns). True (or any number but 0) marks a
