@@ -1,0 +1,96 @@
+"""The words of a picture: how complete it is, what is missing, what the instrument did."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+from interact import Calibration, Image
+
+COMPLETE, PARTIAL, INCOMPLETE = "#1b7837", "#2166ac", "#b2182b"
+
+
+def title(image: Image) -> str:
+    """The first line of a picture."""
+    return str(image.attributes.get("title") or image.scan.title or ", ".join(image.channels))
+
+
+def completeness(image: Image) -> tuple[str, str]:
+    """How much of the scan is there, in words, and the colour to say it in.
+
+    Frames filtered on purpose are told, and leave a scan complete.
+    """
+    gone = {reason: n for reason, n in image.missing.items() if n and reason != "filtered"}
+    filtered = image.missing.get("filtered", 0)
+    left_out = [f"{filtered} filtered"] if filtered else []
+    if not image.final:
+        percent = min(int(100 * image.completeness), 99)
+        missing = [f"missing {_counts(gone)}"] if gone else []
+        return " · ".join([f"{percent} % complete", *missing, *left_out]), PARTIAL
+    if gone:
+        return " · ".join(
+            [f"INCOMPLETE: {sum(gone.values())} missing{_why(gone)}", *left_out]
+        ), INCOMPLETE
+    return " · ".join(["complete", *left_out]), COMPLETE
+
+
+def _why(gone: Mapping[str, int]) -> str:
+    return "" if set(gone) == {"missing"} else f" ({_reasons(gone)})"
+
+
+def _counts(gone: Mapping[str, int]) -> str:
+    return f"{sum(gone.values())}{_why(gone)}"
+
+
+def _reasons(gone: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in sorted(gone.items()))
+
+
+def counts(image: Image) -> str:
+    """Counts of empty and saturated frames, where the picture knows them."""
+    named = (("empty", "empty"), ("saturated", "saturated"))
+    parts = [f"{word} {image.attributes[key]}" for key, word in named if key in image.attributes]
+    return " · ".join(parts)
+
+
+def facts(image: Image) -> str:
+    """The scan and the instrument: size, step, rotation, energy, dose."""
+    scan, calibration = image.scan, image.scan.calibration
+    size = " × ".join(str(edge) for edge in scan.shape)
+    parts = [f"scan {size}" + (" positions" if scan.listed else "")]
+    parts += [f"step {step}" for step in [step_text(calibration)] if step]
+    parts += [turned(image)]
+    if calibration.energy is not None:
+        parts.append(f"{calibration.energy:g} keV")
+    if calibration.dose is not None:
+        parts.append(f"{calibration.dose:g} e⁻/frame")
+    return " · ".join(part for part in parts if part)
+
+
+def step_text(calibration: Calibration) -> str:
+    """The distance of neighbouring positions; once if y and x agree."""
+    if not calibration.step:
+        return ""
+    y, x = calibration.step
+    numbers = f"{x:.3g}" if y == x else f"{y:.3g} × {x:.3g}"
+    return f"{numbers} {calibration.step_unit}".strip()
+
+
+def turned(image: Image) -> str:
+    """Rotation and flip between scan and detector, and the angle of least curl if measured."""
+    attributes, calibration = image.attributes, image.scan.calibration
+    if attributes.get("style") != "vector" and "rotation" not in attributes:
+        return ""
+    rotation = attributes.get("rotation", calibration.rotation)
+    flipped = ", flipped" if attributes.get("flip", calibration.flip) else ""
+    said = f"rotation {rotation:.3g}°{flipped}"
+    angle = attributes.get("curl_angle")
+    if isinstance(angle, int | float):
+        said += f" (least curl at {angle:.1f}° or {angle % 360 - 180:.1f}°)"
+    return said.replace("-", "−")
+
+
+def wrapped(text: str, width: int, lines: int) -> str:
+    """Text in at most ``lines`` lines of ``width`` characters, shortened with "…"."""
+    folded = textwrap.wrap(text, max(width, 8), max_lines=lines, placeholder=" …")
+    return "\n".join(folded)

@@ -1,0 +1,137 @@
+"""Where a picture lies: extents in units, boxes in pixels of the screen, scale bars, ticks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from interact import Axis, Image
+
+Extent = tuple[float, float, float, float]
+"""Left, right, bottom and top edge in units of the axes; the bottom is larger than the top."""
+
+PANEL = 380
+"""Longer edge of a panel, pixels of the screen."""
+
+UNCALIBRATED = frozenset({"", "px", "pixel", "pixels", "position", "positions"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """The axes of a picture: what they are called, where they run, how large they are drawn.
+
+    ``size`` is (width, height) in pixels of the screen. ``points`` says that values lie at
+    coordinates and not on a grid.
+    """
+
+    y: Axis
+    x: Axis
+    extent: Extent
+    size: tuple[int, int]
+    points: bool = False
+
+
+def place(image: Image) -> Place:
+    """Where a picture lies, from its axes, or from its coordinates if it is a list."""
+    if len(image.shape) == 1:
+        return _listed(image)
+    rows, columns = image.shape
+    axes = image.axes if len(image.axes) == 2 else (Axis("y"), Axis("x"))
+    y, x = axes
+    left, right = x.origin - 0.5 * x.step, x.origin + (columns - 0.5) * x.step
+    top, bottom = y.origin - 0.5 * y.step, y.origin + (rows - 0.5) * y.step
+    width, height = box(abs(right - left), abs(bottom - top))
+    size = _snapped(width, columns), _snapped(height, rows)
+    return Place(y, x, (left, right, bottom, top), size)
+
+
+def _listed(image: Image) -> Place:
+    unit = image.scan.calibration.step_unit
+    y, x = coordinates(image)
+    known = np.isfinite(y) & np.isfinite(x)
+    if image.y is None or image.x is None or not known.any():
+        right = max(image.shape[0], 1)
+        axes = Axis("value", ""), Axis("position", "")
+        return Place(*axes, (-0.5, right - 0.5, 1.0, 0.0), (PANEL, PANEL // 2), points=True)
+    top, bottom, left, right = y[known].min(), y[known].max(), x[known].min(), x[known].max()
+    margin = 0.04 * max(bottom - top, right - left) or 0.5
+    extent = (
+        float(left - margin),
+        float(right + margin),
+        float(bottom + margin),
+        float(top - margin),
+    )
+    size = box(extent[1] - extent[0], extent[2] - extent[3])
+    return Place(Axis("y", unit), Axis("x", unit), extent, size, points=True)
+
+
+def coordinates(image: Image) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The (y, x) of a list of positions; NaN where nobody said."""
+    nowhere = np.full(image.shape, np.nan)
+    return (
+        nowhere if image.y is None else np.asarray(image.y, np.float64),
+        nowhere if image.x is None else np.asarray(image.x, np.float64),
+    )
+
+
+def box(width: float, height: float) -> tuple[int, int]:
+    """Size on the screen with the ratio of the edges kept, up to 4 to 1."""
+    ratio = min(max(height / width if width > 0 else 1.0, 0.25), 4.0)
+    if ratio <= 1:
+        return PANEL, max(round(PANEL * ratio), 1)
+    return max(round(PANEL / ratio), 1), PANEL
+
+
+def _snapped(size: int, samples: int) -> int:
+    """A size near the wanted one at which every sample is drawn equally large."""
+    times = round(size / samples)
+    return samples * times if times >= 3 else size
+
+
+def calibrated(axis: Axis) -> bool:
+    """Whether an axis has a unit of length or angle."""
+    return axis.unit.lower() not in UNCALIBRATED
+
+
+def scale_bar(width: float) -> float:
+    """A length of 1, 2 or 5 times a power of ten, between a tenth and a third of ``width``.
+
+    >>> scale_bar(7.8), scale_bar(129.0)
+    (2.0, 20.0)
+    """
+    limit = abs(width) / 3
+    power = 10.0 ** math.floor(math.log10(limit))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= limit)
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers inside [low, high], at most ``count`` + 1 of them.
+
+    >>> ticks(0.3, 2.2, 4)
+    [0.5, 1.0, 1.5, 2.0]
+    """
+    span = high - low
+    power = 10.0 ** math.floor(math.log10(span / count))
+    step = next(f * power for f in (1, 2, 5, 10) if f * power * count >= span * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Powers of ten inside [low, high], thinned to ``count``; with none inside, both ends."""
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    stride = max(1, math.ceil((last - first + 1) / count))
+    powers = [10.0**power for power in range(first, last + 1, stride)]
+    return powers if len(powers) > 1 else [low, high]
+
+
+def exponent(values: Sequence[float]) -> int:
+    """The power of ten to take out of tick labels: 0 for numbers people read at a glance."""
+    largest = max((abs(value) for value in values), default=0.0)
+    if largest == 0 or 1e-2 <= largest < 1e5:
+        return 0
+    return 3 * math.floor(math.log10(largest) / 3)
