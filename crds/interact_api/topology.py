@@ -2,7 +2,8 @@
 
 A lane is the path label of a message. A source's lane is its name. An operator with one incoming
 data edge, or with joined inputs, passes lanes through; one with several unjoined edges appends
-``>operator.port`` of the edge, so that messages that cover the same frames stay apart.
+``>operator.port`` of the edge, so that messages that cover the same frames stay apart. A reducer
+waits for all its lanes and sends one message a scan, on the lane of the scan's source.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
-from interact_api.operator import Guarantee, InputPort, InteractOperator, Join, OutputPort
+from interact_api.operator import Guarantee, InputPort, InteractOperator, Join, OutputPort, Role
 from interact_api.pipeline import Edge, Pipeline, PipelineOperator
 
 MAX_LANES: Final = 256
@@ -30,6 +31,7 @@ class Connection:
     output: OutputPort
     target: PipelineOperator
     input: InputPort
+    reduces: bool = False
 
     @property
     def path(self) -> str:
@@ -71,7 +73,7 @@ def connections(pipeline: Pipeline, operators: Operators) -> tuple[Connection, .
         for port in spec.outputs
     }
     inputs = {
-        f"{name}.{port.name}": (one, port)
+        f"{name}.{port.name}": (one, port, spec.place is Role.REDUCER)
         for name, (one, spec) in placed.items()
         for port in spec.inputs
     }
@@ -129,7 +131,8 @@ def ancestors(pipeline: Pipeline) -> dict[str, frozenset[str]]:
 
 def merges(name: str, edges: tuple[Connection, ...]) -> bool:
     """Whether an operator appends to the lanes: several unjoined data edges come in."""
-    return sum(one.target.name == name and one.input.join is Join.NONE for one in edges) > 1
+    data = [one for one in edges if one.target.name == name and one.input.join is Join.NONE]
+    return len(data) > 1 and not data[0].reduces
 
 
 def lanes(pipeline: Pipeline, edges: tuple[Connection, ...]) -> dict[str, tuple[str, ...]]:
@@ -144,6 +147,9 @@ def lanes(pipeline: Pipeline, edges: tuple[Connection, ...]) -> dict[str, tuple[
         data = [one for one in edges if one.target.name == name and not one.side]
         if not data:
             sent[name] = (name,)
+        elif data[0].reduces:
+            found = {lane.partition(">")[0] for one in data for lane in sent[one.source.name]}
+            sent[name] = tuple(sorted(found))
         elif merges(name, edges):
             found = {f"{lane}>{one.edge.source}" for one in data for lane in sent[one.source.name]}
             sent[name] = tuple(sorted(found)[: MAX_LANES + 1])
