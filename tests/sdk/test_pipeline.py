@@ -6,6 +6,7 @@ import pytest
 from interact import (
     DenseFrames,
     Image,
+    OperatorError,
     ScanImage,
     SparseFrames,
     Values,
@@ -76,10 +77,20 @@ def test_frames_a_kernel_fails_on_are_counted_and_kept():
             raise RuntimeError("a bad frame")
         return part.values(sum=part.data.sum(axis=(1, 2)))
 
-    image = final(pipeline(scan, fragile, Picture))
+    image = final(pipeline(scan, fragile, Picture, may_fail=True))
 
     assert image.missing == {"failed": 1}
     assert np.argwhere(np.isnan(image.channels["sum"])).tolist() == [[2, 3]]
+
+
+def test_a_failing_kernel_fails_its_author_s_test():
+    @operator
+    def broken(part: DenseFrames) -> Values:
+        """Always fails."""
+        raise ValueError("not implemented for this camera")
+
+    with pytest.raises(OperatorError, match="broken: ValueError: not implemented for this camera"):
+        pipeline(frames(shape=(2, 3, 48, 64)), broken)
 
 
 def test_sparse_frames_flow_like_dense_ones():

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from interact._operator import Operator, operator, source
 from interact._reducer import Progress
 from interact._reducing import configured
 from interact._scan import Scan, Tombstone
+from interact_api import report
 from interact_api.load import load
 from interact_api.pipeline import Storage
 from interact_api.streams import PlanSettings, plan
@@ -194,28 +196,40 @@ def pipeline(
     *chain: Operator,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     replicas: Mapping[str, int] | None = None,
+    edges: Sequence[tuple[str, str]] | None = None,
     size: int = 5,
+    may_fail: bool = False,
     folder: Path | None = None,
 ) -> list[Batch]:
-    """Send a scan through operators, one after the other, over a real nats-server.
+    """Send a scan through operators over a real nats-server.
 
     Args:
-        batch: The scan.
-        *chain: Operators with one input and one output, in order.
+        batch: The scan; it leaves an operator called "given" by its port "out".
+        *chain: The operators, in the order they feed each other.
         parameters: Values by operator and parameter.
         replicas: How many replicas of an operator, one where left out.
+        edges: Pairs of "operator.port"; a chain over first ports when left out. What reaches
+            "collect.part" is returned.
         size: Frames in a message.
+        may_fail: Whether frames may fail; otherwise the first reason is raised.
         folder: Where the server keeps its store; a temporary one when left out.
 
     Returns:
         Everything that left the last operator, in the order of arrival.
+
+    Raises:
+        OperatorError: If a kernel or reducer failed on a frame.
     """
     with _server.nats_server(folder=folder) as server:
-        return asyncio.run(
+        arrived, errors = asyncio.run(
             asyncio.wait_for(
-                _flow(server, batch, chain, parameters or {}, replicas or {}, size), TIMEOUT_SECONDS
+                _flow(server, batch, chain, parameters or {}, replicas or {}, edges, size),
+                TIMEOUT_SECONDS,
             )
         )
+    if errors and not may_fail:
+        raise OperatorError("; ".join(sorted(errors)))
+    return arrived
 
 
 async def _flow(
@@ -224,12 +238,14 @@ async def _flow(
     chain: tuple[Operator, ...],
     parameters: Mapping[str, Mapping[str, Any]],
     replicas: Mapping[str, int],
+    edges: Sequence[tuple[str, str]] | None,
     size: int,
-) -> list[Batch]:
+) -> tuple[list[Batch], set[str]]:
     arrived: list[Batch] = []
+    errors: set[str] = set()
     operators = [_given(batch, size), *chain, _collector(arrived)]
     text = "---\n".join(_spec.document(op) for op in operators)
-    text += "---\n" + _chain_yaml(operators, parameters, replicas)
+    text += "---\n" + _pipeline_yaml(operators, parameters, replicas, edges)
     resources = load(text, origin="interact.testing")
     specs = {op.metadata.name: op for op in resources.operators}
     planned = plan(
@@ -247,11 +263,14 @@ async def _flow(
         await broker.make_bucket(planned.bucket)
         finished = asyncio.Event()
 
-        async def heard(payload: bytes, subject: str) -> None:
-            if b'"state":"done"' in payload and ".collect." in subject:
+        async def heard(payload: bytes, _: str) -> None:
+            told = report.decode(payload)
+            errors.update(told.errors)
+            if told.state == "done" and told.operator == "collect":
                 finished.set()
 
-        await broker.watch(f"{planned.operators['collect'].status_subject}.>", heard)
+        for config in planned.operators.values():
+            await broker.watch(f"{config.status_subject}.>", heard)
         async with asyncio.TaskGroup() as group:
             for op in reversed(operators):
                 for replica in range(replicas.get(op.name, 1)):
@@ -261,7 +280,8 @@ async def _flow(
                     )
             await finished.wait()
             stop.set()
-    return arrived
+        await broker.flush()
+    return arrived, errors
 
 
 def _given(batch: Batch, size: int) -> Operator:
@@ -282,10 +302,11 @@ def _collector(arrived: list[Batch]) -> Operator:
     return collect  # type: ignore[no-any-return]
 
 
-def _chain_yaml(
+def _pipeline_yaml(
     operators: Sequence[Operator],
     parameters: Mapping[str, Mapping[str, Any]],
     replicas: Mapping[str, int],
+    edges: Sequence[tuple[str, str]] | None,
 ) -> str:
     entries = [
         {
@@ -296,16 +317,16 @@ def _chain_yaml(
         }
         for op in operators
     ]
-    edges = [
-        {"from": f"{a.name}.{a.outputs[0].name}", "to": f"{b.name}.{b.inputs[0].name}"}
-        for a, b in zip(operators, operators[1:], strict=False)
+    pairs = edges or [
+        (f"{a.name}.{a.outputs[0].name}", f"{b.name}.{b.inputs[0].name}")
+        for a, b in itertools.pairwise(operators)
     ]
     return yaml.safe_dump(
         {
             "apiVersion": "interact.science/v1alpha1",
             "kind": "Pipeline",
             "metadata": {"name": "test"},
-            "spec": {"operators": entries, "edges": edges},
+            "spec": {"operators": entries, "edges": [{"from": a, "to": b} for a, b in pairs]},
         }
     )
 
