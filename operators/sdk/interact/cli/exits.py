@@ -1,0 +1,47 @@
+"""How a command may end, and the error that carries it."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of `interact`; names and numbers are kept for good."""
+
+    COMPLETE = 0
+    INTERNAL = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    FAILED = 4
+    CRASHED = 5
+    NO_NATS = 6
+    STALLED = 7
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """The code in words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Exit.COMPLETE: "complete: every frame of every scan is accounted for",
+    Exit.INTERNAL: "an internal error of interact",
+    Exit.USAGE: "the command line or a specification is wrong",
+    Exit.INCOMPLETE: "incomplete: frames are missing",
+    Exit.FAILED: "frames failed in a kernel or could not be decoded",
+    Exit.CRASHED: "an operator's process died and could not go on",
+    Exit.NO_NATS: "there is no usable NATS",
+    Exit.STALLED: "stalled: nothing moved for too long",
+    Exit.INTERRUPTED: "interrupted",
+}
+
+TABLE = "\n".join(f"  {code.value:>3}  {code.meaning}" for code in Exit)
+"""The exit codes as the help shows them."""
+
+
+class CommandError(Exception):
+    """A command cannot go on; carries what to tell and how to exit."""
+
+    def __init__(self, code: Exit, *lines: str) -> None:
+        self.code = code
+        self.lines = lines
+        super().__init__("\n".join(lines))

@@ -1,0 +1,102 @@
+"""The stream plans of a local run, and what they ask of a nats-server."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from interact.cli.exits import CommandError, Exit
+from interact_api import graph, streams
+from interact_api.config import OperatorConfig
+from interact_api.operator import InteractOperator
+from interact_api.parameters import Value
+from interact_api.pipeline import Pipeline, Storage
+from interact_api.streams import Plan, PlanSettings
+
+MIB = 1 << 20
+MOST_PORT_BYTES = 256 * MIB
+LEAST_PORT_BYTES = 64 * MIB
+STORE_MARGIN = 64 * MIB
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """Every pipeline of a run with its plan, by name."""
+
+    installation: str
+    namespace: str
+    run: str
+    pipelines: Mapping[str, Pipeline]
+    plans: Mapping[str, Plan]
+
+    @property
+    def configs(self) -> dict[tuple[str, str], OperatorConfig]:
+        """What each operator's processes are started with, by (pipeline, operator)."""
+        return {
+            (name, operator): config
+            for name, plan in self.plans.items()
+            for operator, config in plan.operators.items()
+        }
+
+    @property
+    def replicas(self) -> dict[tuple[str, str], int]:
+        """How many processes each operator has; of a range, the smallest number."""
+        return {
+            (name, one.name): one.replicas or (one.scale.min if one.scale else 1)
+            for name, pipeline in self.pipelines.items()
+            for one in pipeline.spec.operators
+        }
+
+    def parameters(self, pipeline: str) -> dict[str, dict[str, Value | None]]:
+        """The values of a pipeline's parameters, by operator."""
+        return {name: config.parameters for name, config in self.plans[pipeline].operators.items()}
+
+    def store_bytes(self, storage: Storage) -> int:
+        """What a server must have room for in one kind of store."""
+        return STORE_MARGIN + sum(
+            one.max_bytes
+            for plan in self.plans.values()
+            for one in (plan.bucket, *plan.streams)
+            if one.storage is storage
+        )
+
+
+def plans(
+    pipelines: Sequence[Pipeline], operators: Mapping[str, InteractOperator], namespace: str
+) -> LocalPlan:
+    """Plan a run: streams in memory, sized by this machine.
+
+    Raises:
+        CommandError: If a pipeline cannot run; says every reason of every pipeline.
+    """
+    run = secrets.token_hex(16)
+    ports = sum(len(pipeline.spec.edges) for pipeline in pipelines)
+    settings = PlanSettings(
+        namespace=namespace,
+        installation=f"local-{run[:12]}",
+        run=run,
+        storage=Storage.MEMORY,
+        state_storage=Storage.MEMORY,
+        max_bytes=port_bytes(ports, _physical_bytes()),
+    )
+    found: dict[str, Plan] = {}
+    problems: list[str] = []
+    for pipeline in pipelines:
+        name = pipeline.metadata.name
+        try:
+            found[name] = streams.plan(pipeline, operators, settings)
+        except graph.GraphError as error:
+            problems += [f"Pipeline {name}: {one.path}: {one.message}" for one in error.problems]
+    if problems:
+        raise CommandError(Exit.USAGE, *problems)
+    by_name = {pipeline.metadata.name: pipeline for pipeline in pipelines}
+    return LocalPlan(settings.installation, namespace, run, by_name, found)
+
+
+def port_bytes(ports: int, physical: int) -> int:
+    """Bytes a port's stream may hold, so that all of them fit in a quarter of the memory."""
+    return min(MOST_PORT_BYTES, max(LEAST_PORT_BYTES, physical // 4 // max(ports, 1)))
+
+
+def _physical_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

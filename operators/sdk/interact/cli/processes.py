@@ -1,0 +1,163 @@
+"""The processes of a run: one for each replica, started again when it dies, ended with the run."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from interact._server import last_words
+from interact._tether import tethered
+
+MOST_DEATHS = 5
+"""Deaths in a row without progress before a run gives up."""
+BACK_OFF_SECONDS = 0.1
+LONGEST_BACK_OFF_SECONDS = 5.0
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),  # glibc returns and refaults each large buffer
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+    "OMP_NUM_THREADS": "1",  # replicas are the parallelism
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One replica to run.
+
+    Attributes:
+        pipeline: Its pipeline.
+        operator: Its operator.
+        replica: Its number.
+        code: The operator's run.py.
+        config: The file with its `OperatorConfig`.
+    """
+
+    pipeline: str
+    operator: str
+    replica: int
+    code: Path
+    config: Path
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return f"{self.operator}/{self.replica}"
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process that ended though nobody asked it to."""
+
+    member: Member
+    status: int
+    in_a_row: int
+    log: Path
+
+    @property
+    def how(self) -> str:
+        """Its exit in words."""
+        if self.status < 0:
+            return f"killed by {signal.Signals(-self.status).name}"
+        return f"ended with status {self.status}"
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        return last_words(self.log, lines=lines)
+
+
+@dataclass
+class Processes:
+    """All processes of a run.
+
+    Attributes:
+        logs: Folder of a log file for each replica.
+        variables: Environment of all of them beside this process's own.
+        died: Asked at each death; whether to start it again.
+        progress: A number that grows when a replica gets something done.
+    """
+
+    logs: Path
+    variables: Mapping[str, str]
+    died: Callable[[Death], bool]
+    progress: Callable[[Member], float]
+    _running: dict[Member, asyncio.subprocess.Process] = field(default_factory=dict)
+    _stopping: set[Member] = field(default_factory=set)
+    _waking: dict[Member, asyncio.Event] = field(default_factory=dict)
+
+    def log(self, member: Member) -> Path:
+        """Where a replica's output goes."""
+        return self.logs / f"{member.pipeline}.{member.operator}.{member.replica}.log"
+
+    async def keep(self, member: Member) -> None:
+        """Run one replica until it is stopped or given up."""
+        deaths = 0
+        waking = self._waking.setdefault(member, asyncio.Event())
+        while member not in self._stopping:
+            before = self.progress(member)
+            status = await self._run(member)
+            if member in self._stopping:
+                return
+            deaths = 1 if self.progress(member) > before else deaths + 1
+            if not self.died(Death(member, status, deaths, self.log(member))):
+                return
+            pause = min(BACK_OFF_SECONDS * 2 ** (deaths - 1), LONGEST_BACK_OFF_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(waking.wait(), pause)
+
+    async def _run(self, member: Member) -> int:
+        with self.log(member).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *tethered([sys.executable, "-P", "-m", "interact", str(member.code)]),
+                stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                env=self._environment(member), start_new_session=True,
+            )  # fmt: skip
+        self._running[member] = process
+        try:
+            return await process.wait()
+        finally:
+            del self._running[member]
+            _signal_group(process.pid, signal.SIGKILL)  # what the kernel started and left behind
+
+    def _environment(self, member: Member) -> dict[str, str]:
+        mine = {"INTERACT_CONFIG": str(member.config), "INTERACT_REPLICA": str(member.replica)}
+        return {**ENVIRONMENT, **os.environ, **self.variables, **mine}
+
+    def pid(self, member: Member) -> int | None:
+        """The process of a replica; None while it has none."""
+        process = self._running.get(member)
+        return process.pid if process is not None else None
+
+    def stop(self, members: list[Member]) -> None:
+        """Ask replicas to finish what they hold and end; they are not started again."""
+        for member in members:
+            self._stopping.add(member)
+            self._waking.setdefault(member, asyncio.Event()).set()
+            process = self._running.get(member)
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+                    process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> list[str]:
+        """End what still runs, at once; the names of those that had to be."""
+        names = [member.name for member in self._running]
+        for member, process in self._running.items():
+            self._stopping.add(member)
+            _signal_group(process.pid, signal.SIGKILL)
+        return names
+
+    def running(self, members: list[Member]) -> bool:
+        """Whether any of these still runs."""
+        return any(member in self._running for member in members)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
