@@ -23,7 +23,7 @@ Operators = Mapping[str, InteractOperator]
 
 @dataclass(frozen=True)
 class Connection:
-    """An edge with both its ends looked up."""
+    """An edge with both its ends looked up; ``reduces`` says that its target is a reducer."""
 
     number: int
     edge: Edge
@@ -68,20 +68,20 @@ def connections(pipeline: Pipeline, operators: Operators) -> tuple[Connection, .
         if one.operator_ref.name in operators
     }
     outputs = {
-        f"{name}.{port.name}": (one, port)
-        for name, (one, spec) in placed.items()
-        for port in spec.outputs
+        f"{name}.{port.name}": port for name, (_, spec) in placed.items() for port in spec.outputs
     }
     inputs = {
-        f"{name}.{port.name}": (one, port, spec.place is Role.REDUCER)
-        for name, (one, spec) in placed.items()
-        for port in spec.inputs
+        f"{name}.{port.name}": port for name, (_, spec) in placed.items() for port in spec.inputs
     }
-    return tuple(
-        Connection(number, edge, *outputs[edge.source], *inputs[edge.target])
-        for number, edge in enumerate(pipeline.spec.edges)
-        if edge.source in outputs and edge.target in inputs
-    )
+    found = []
+    for number, edge in enumerate(pipeline.spec.edges):
+        if edge.source in outputs and edge.target in inputs:
+            source, _ = placed[split(edge.source)[0]]
+            target, spec = placed[split(edge.target)[0]]
+            ports = outputs[edge.source], inputs[edge.target]
+            reduces = spec.place is Role.REDUCER
+            found.append(Connection(number, edge, source, ports[0], target, ports[1], reduces))
+    return tuple(found)
 
 
 def cycle(pipeline: Pipeline) -> tuple[str, ...]:
