@@ -36,7 +36,15 @@ test: $(READY) ## the whole test suite
 
 .PHONY: check
 check: $(READY) ## format, lint, types, import rules, generated files
-	@$(BIN)/python -m benchmarks.checks
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary crds/interact_api operators/sdk/interact operators/stem/interact_stem controller/interact_controller
+	@for run in operators/*/run.py; do $(BIN)/mypy --no-error-summary $$run || exit 1; done
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m interact_api check
+	@$(BIN)/interact operator spec --check operators/*/run.py
+	@echo "check: all good"
 
 .PHONY: format
 format: $(READY) ## format and fix what the linter can

@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-
-from interact import Axis, Batch, Bytes, Calibration, DenseFrames, Image, Scan, Tombstone, Values, _codec
+from interact import (
+    Axis,
+    Batch,
+    Bytes,
+    Calibration,
+    DenseFrames,
+    Image,
+    Scan,
+    Tombstone,
+    Values,
+    _codec,
+)
 from interact.testing import frames, sparse
 from interact_api import wire
 from interact_api.wire import WireError
@@ -67,7 +77,12 @@ def test_sparse_frames_come_back_with_counts_and_empty_frames():
 def test_values_and_images_keep_their_units_axes_and_attributes():
     scan = Scan("s-1", (3, 4), calibration=Calibration(step=(0.5, 0.5), step_unit="Å", flip=True))
     values = Values(
-        scan=scan, start=0, stop=2, columns={"sum": np.array([1, 2])}, units={"sum": "e"}, revision=7
+        scan=scan,
+        start=0,
+        stop=2,
+        columns={"sum": np.array([1, 2])},
+        units={"sum": "e"},
+        revision=7,
     )
     image = Image(
         scan=scan, start=0, stop=12, channels={"y": np.eye(3, 4)}, units={"y": "px"},
@@ -120,7 +135,9 @@ def test_foreign_bytes_are_refused_by_name(payload):
 
 @given(cut=st.integers(0, 2000), flip=st.tuples(st.integers(0, 400), st.integers(1, 255)))
 def test_a_cut_or_damaged_message_is_refused_or_read_whole(cut, flip):
-    payload = bytearray(_codec.encode(sparse(frames(shape=(2, 3, 8, 9), disk=(3, 5, 2))), identity=NAME))
+    payload = bytearray(
+        _codec.encode(sparse(frames(shape=(2, 3, 8, 9), disk=(3, 5, 2))), identity=NAME)
+    )
     payload[flip[0] % len(payload)] ^= flip[1]
 
     for damaged in (bytes(payload), bytes(payload[:cut])):
@@ -136,12 +153,18 @@ def test_a_cut_or_damaged_message_is_refused_or_read_whole(cut, flip):
     [
         pytest.param({"start": 5, "stop": 3}, "coverage", id="coverage runs backwards"),
         pytest.param(
-            {"tombstones": (Tombstone("x", 1, 9),)}, "tombstones", id="a tombstone outside the coverage"
+            {"tombstones": (Tombstone("x", 1, 9),)},
+            "tombstones",
+            id="a tombstone outside the coverage",
         ),
         pytest.param(
-            {"arrays": (wire.Array("data", "<u2", (10**9, 9, 9), 0),)}, "array data", id="an array larger than the body"
+            {"arrays": (wire.Array("data", "<u2", (10**9, 9, 9), 0),)},
+            "array data",
+            id="an array larger than the body",
         ),
-        pytest.param({"arrays": (wire.Array("data", "O", (1,), 0),)}, "array data dtype", id="objects"),
+        pytest.param(
+            {"arrays": (wire.Array("data", "O", (1,), 0),)}, "array data dtype", id="objects"
+        ),
         pytest.param({"kind": "pickle"}, "kind", id="an unknown kind"),
         pytest.param({"encoding": "zstd"}, "encoding", id="an unknown encoding"),
         pytest.param({"arrays": ()}, "dense arrays", id="no data"),

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
-
-from interact import DenseFrames, Image, Latest, Reducer, ScanImage, Values, Zip, operator, scan_image
+from interact import (
+    DenseFrames,
+    Image,
+    Latest,
+    Reducer,
+    ScanImage,
+    Values,
+    Zip,
+    operator,
+    scan_image,
+)
 from interact.testing import frames, pipeline
 
 pytestmark = pytest.mark.nats
@@ -26,7 +35,9 @@ def brightest(part: DenseFrames) -> Values:
 
 
 def by_index(out, name):
-    return {int(i): int(v) for part in out for i, v in zip(part.index, part.columns[name], strict=True)}
+    return {
+        int(i): int(v) for part in out for i, v in zip(part.index, part.columns[name], strict=True)
+    }
 
 
 def test_zip_joins_two_branches_by_frame_and_drops_what_one_lacks():
@@ -78,7 +89,9 @@ def test_two_branches_into_one_port_both_arrive_whole():
 
     image = next(image for image in out if image.final)
     assert image.completeness == 1.0
-    assert np.array_equal(image.channels["sum"], np.zeros((5, 7))), "one branch was taken for the other"
+    assert np.array_equal(image.channels["sum"], np.zeros((5, 7))), (
+        "one branch was taken for the other"
+    )
 
 
 def test_a_kernel_knows_which_port_a_message_came_by():

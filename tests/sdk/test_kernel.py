@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 import pytest
-
 from interact import (
     Batch,
     BatchError,
@@ -116,8 +115,12 @@ def test_everything_filtered_still_says_its_coverage():
     [
         pytest.param([1, 2], "returned list, expected a batch for out", id="a list"),
         pytest.param({"other": None, "out": frames()}, "", id="an unknown port with nothing in it"),
-        pytest.param({"other": frames()}, "returned port 'other'; it has out", id="an unknown port"),
-        pytest.param(frames((1, 2, 48, 64)), "one message makes its own outputs", id="other frames"),
+        pytest.param(
+            {"other": frames()}, "returned port 'other'; it has out", id="an unknown port"
+        ),
+        pytest.param(
+            frames((1, 2, 48, 64)), "one message makes its own outputs", id="other frames"
+        ),
     ],
 )
 def test_what_a_kernel_may_not_return_is_said(returned, words):

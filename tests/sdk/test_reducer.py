@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from interact import DenseFrames, FrameSum, Scan, ScanImage, Slots, Values, operator
 from interact.testing import frames, run, split
 
@@ -16,7 +15,8 @@ def pieces() -> list[DenseFrames]:
     data = np.random.default_rng(0).normal(size=(1000, 3, 5)).astype(np.float32) * 1e5
     scan = Scan("a", (40, 25))
     return [
-        DenseFrames(scan=scan, start=i, stop=min(i + 7, 1000), data=data[i : i + 7]) for i in range(0, 1000, 7)
+        DenseFrames(scan=scan, start=i, stop=min(i + 7, 1000), data=data[i : i + 7])
+        for i in range(0, 1000, 7)
     ]
 
 
@@ -77,7 +77,8 @@ def test_several_frames_a_position_are_added_in_the_order_of_the_index(dtype):
     scan = Scan("a", (2, 3), frames_per_position=3)
     column = (np.random.default_rng(2).normal(size=18) * 1e6).astype(dtype)
     parts = [
-        Values(scan=scan, start=i, stop=i + 2, columns={"v": column[i : i + 2]}) for i in range(0, 18, 2)
+        Values(scan=scan, start=i, stop=i + 2, columns={"v": column[i : i + 2]})
+        for i in range(0, 18, 2)
     ]
     results = []
     for seed in range(5):
@@ -100,7 +101,9 @@ def test_a_scan_image_shows_positions_without_a_frame_as_nan():
     class Brightness(ScanImage):
         """Sum of each frame."""
 
-    values = dense.select(keep).values(sum=dense.select(keep).data.sum(axis=(1, 2)), units={"sum": "e"})
+    values = dense.select(keep).values(
+        sum=dense.select(keep).data.sum(axis=(1, 2)), units={"sum": "e"}
+    )
     image = run(Brightness, values, size=4)
 
     picture = image.channels["sum"]

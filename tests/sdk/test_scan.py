@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from interact import Scan, Tombstone, positions
 from interact._scan import gaps, present
 
@@ -13,11 +12,19 @@ from interact._scan import gaps, present
     ("scan", "expected"),
     [
         pytest.param(Scan("a", (2, 3)), [0, 1, 2, 3, 4, 5], id="raster"),
-        pytest.param(Scan("a", (2, 3), order="snake"), [0, 1, 2, 5, 4, 3], id="every other row backwards"),
-        pytest.param(Scan("a", (2, 3), flyback=1), [0, 1, 2, -1, 3, 4, 5, -1], id="one flyback column"),
-        pytest.param(Scan("a", (2, 3), offset=2), [-1, -1, 0, 1, 2, 3, 4, 5], id="two frames before sync"),
         pytest.param(
-            Scan("a", (2, 2), frames_per_position=2), [0, 0, 1, 1, 2, 2, 3, 3], id="two frames a position"
+            Scan("a", (2, 3), order="snake"), [0, 1, 2, 5, 4, 3], id="every other row backwards"
+        ),
+        pytest.param(
+            Scan("a", (2, 3), flyback=1), [0, 1, 2, -1, 3, 4, 5, -1], id="one flyback column"
+        ),
+        pytest.param(
+            Scan("a", (2, 3), offset=2), [-1, -1, 0, 1, 2, 3, 4, 5], id="two frames before sync"
+        ),
+        pytest.param(
+            Scan("a", (2, 2), frames_per_position=2),
+            [0, 0, 1, 1, 2, 2, 3, 3],
+            id="two frames a position",
         ),
         pytest.param(Scan("a", (4,)), [0, 1, 2, 3], id="a list of positions"),
     ],
@@ -34,7 +41,9 @@ def test_gaps_and_present_are_inverse(data):
     stop = start + data.draw(st.integers(1, 60))
     first = np.array(sorted(data.draw(st.sets(st.integers(start, stop - 1)))), np.int64)
     known = gaps(start, stop, (), first, "missing")
-    left = first[np.array(data.draw(st.lists(st.booleans(), min_size=len(first), max_size=len(first))), bool)]
+    left = first[
+        np.array(data.draw(st.lists(st.booleans(), min_size=len(first), max_size=len(first))), bool)
+    ]
 
     found = gaps(start, stop, known, left, "filtered")
 

@@ -14,11 +14,11 @@ import nats.aio.client
 import nats.errors
 import nats.js.api
 import nats.js.errors
+from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import BrokerError, TooLarge
-from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +67,14 @@ async def connect(
         async with asyncio.timeout(patience):
             await client.connect(
                 url, name=name, token=token, error_cb=on_error, reconnected_cb=on_reconnect,
-                max_reconnect_attempts=-1, reconnect_time_wait=0.25, ping_interval=10,
+                max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10,
                 allow_reconnect=True, pending_size=16 << 20, connect_timeout=2,
             )  # fmt: skip
     except (TimeoutError, OSError, nats.errors.Error) as error:
         with suppress(Exception):
             await client.close()
         raise BrokerError(
-            f"no NATS at {url} ({error or 'no answer'} within {patience:g} s); "
+            f"no NATS at {url} ({str(error) or 'no answer'} within {patience:g} s); "
             "is nats-server running with JetStream, and is the token right?"
         ) from error
     broker = JetStream(client, lost)
@@ -273,9 +273,7 @@ class JetStream:
             with suppress(nats.errors.Error, nats.js.errors.Error):
                 await subscription.unsubscribe()
 
-    async def watch(
-        self, subject: str, heard: Callable[[bytes, str], Awaitable[None]]
-    ) -> None:
+    async def watch(self, subject: str, heard: Callable[[bytes, str], Awaitable[None]]) -> None:
         """Call ``heard(payload, subject)`` for every message told on a subject, from now on."""
 
         async def pass_on(message: Msg) -> None:
@@ -460,7 +458,9 @@ class Pull:
         if not self._seconds:
             return 2
         share = PREFETCH_SECONDS / self._seconds
-        return max(2, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share)))
+        return max(
+            2, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share))
+        )
 
     async def _received(self, message: Msg) -> None:
         if not message.reply:

@@ -42,7 +42,8 @@ class Kernel:
         self.resources: tuple[Any, ...] = ()
         self._values = dict(parameters)
         self.parameters = {
-            p.name: p.native(parameters.get(p.name, p.declared.default)) for p in operator.parameters
+            p.name: p.native(parameters.get(p.name, p.declared.default))
+            for p in operator.parameters
         }
 
     @property
@@ -101,7 +102,7 @@ class Kernel:
             return Done(self.call(given))
         except TransientError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a kernel raises concerns its frames
+        except Exception as error:  # whatever a kernel raises concerns its frames
             failed = self._failing(given, error)
         left = _without(given, failed)
         if not any(len(batch) for batch in left.values()):
@@ -110,7 +111,7 @@ class Kernel:
             return Done(self.call(left), failed)
         except TransientError:
             raise
-        except Exception as error:  # noqa: BLE001  # fails only as a whole: all of it is kept aside
+        except Exception as error:  # fails only as a whole: all of it is kept aside
             everything = (_failure(given, error),)
             return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), everything)
 
@@ -127,7 +128,7 @@ class Kernel:
                 self.call(part)
             except TransientError:
                 raise
-            except Exception as again:  # noqa: BLE001
+            except Exception as again:
                 found += self._failing(part, again)
         return tuple(found) or (_failure(given, error),)
 
@@ -149,8 +150,7 @@ def settled(given: Batch, output: Batch | None, failed: tuple[Failed, ...]) -> B
     if lost:
         survivors = np.setdiff1d(given.index, np.concatenate(lost))
         known = gaps(given.start, given.stop, known, survivors, "failed")
-    return output.replace(tombstones=gaps(given.start, given.stop, known, left, "filtered")
-    )
+    return output.replace(tombstones=gaps(given.start, given.stop, known, left, "filtered"))
 
 
 def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str, Batch]:

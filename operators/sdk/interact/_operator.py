@@ -6,7 +6,16 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 from interact._batches import Batch
 from interact._errors import OperatorError
@@ -106,7 +115,9 @@ class Operator:
         def declare(function: Callable[..., Any]) -> Callable[..., Any]:
             hints = get_type_hints(function, include_extras=True)
             keywords = [
-                p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY
+                p
+                for p in inspect.signature(function).parameters.values()
+                if p.kind is p.KEYWORD_ONLY
             ]
             found = tuple(parameter(self.name, p.name, hints[p.name], p.default) for p in keywords)
             self.triggers.append(Trigger(name, function, mode, found))
@@ -121,6 +132,22 @@ class Operator:
         serve_or_describe(self, argv)
 
 
+@overload
+def operator(function: Callable[..., Any], /) -> Operator: ...
+
+
+@overload
+def operator(
+    *,
+    name: str = ...,
+    parallel: bool = ...,
+    thread: bool = ...,
+    display: bool = ...,
+    inputs: Mapping[str, str] | None = ...,
+    outputs: Mapping[str, Any] | None = ...,
+) -> Callable[[Callable[..., Any]], Operator]: ...
+
+
 def operator(
     function: Callable[..., Any] | None = None,
     /,
@@ -130,8 +157,8 @@ def operator(
     thread: bool = False,
     display: bool = False,
     inputs: Mapping[str, str] | None = None,
-    outputs: Mapping[str, type[Batch] | str | Any] | None = None,
-) -> Any:
+    outputs: Mapping[str, Any] | None = None,
+) -> Operator | Callable[[Callable[..., Any]], Operator]:
     """Make an operator of a kernel or of a `Reducer` class.
 
     Args:
@@ -159,13 +186,23 @@ def operator(
     return make if function is None else make(function)
 
 
+@overload
+def source(function: Callable[..., Any], /) -> Operator: ...
+
+
+@overload
+def source(
+    *, name: str = ..., outputs: Mapping[str, Any] | None = ...
+) -> Callable[[Callable[..., Any]], Operator]: ...
+
+
 def source(
     function: Callable[..., Any] | None = None,
     /,
     *,
     name: str = "",
     outputs: Mapping[str, Any] | None = None,
-) -> Any:
+) -> Operator | Callable[[Callable[..., Any]], Operator]:
     """Make a source of a generator of batches, in the order of acquisition.
 
     The batches carry their scan, start and stop; the boundaries must be a function of the index
@@ -187,32 +224,32 @@ def source(
     return make if function is None else make(function)
 
 
-def dependencies(*generators: Callable[..., Iterator[Any]]) -> Callable[[Operator], Operator]:
-    """Give an operator things that live as long as it does.
+Given = TypeVar("Given", Operator, Callable[..., Any])
+
+
+def dependencies(*generators: Callable[..., Iterator[Any]]) -> Callable[[Given], Given]:
+    """Give an operator things that live as long as it does; put it below `operator`.
 
     Each generator runs to its ``yield`` at start, and from there at the end, in reverse order.
     What they yield fills the kernel's positional arguments after the input ports, in order.
     """
 
-    def attach(target: Operator) -> Operator:
-        if not isinstance(target, Operator):
-            raise OperatorError("@dependencies goes between @operator and the function's own line above it")
-        return dataclasses.replace(target, dependencies=generators)
-
-    def either(target: Any) -> Any:
+    def attach(target: Given) -> Given:
         if isinstance(target, Operator):
-            return attach(target)
-        target.__interact_dependencies__ = generators
+            raise OperatorError(
+                f"operator {target.name}: put @dependencies below @operator, next to the function"
+            )
+        vars(target)["__interact_dependencies__"] = generators
         return target
 
-    return either
+    return attach
 
 
 def _kernel(
     title: str,
     function: Callable[..., Any],
-    parallel: bool,  # noqa: FBT001  # a field passed on
-    thread: bool,  # noqa: FBT001
+    parallel: bool,  # a field passed on
+    thread: bool,
     inputs: Mapping[str, str] | None,
     outputs: Mapping[str, Any] | None,
 ) -> Operator:
@@ -234,7 +271,9 @@ def _kernel(
     if ports and not plain and all(port.join == "latest" for port in ports):
         raise OperatorError(f"operator {title}: all inputs are Latest; one must bring the frames")
     if parallel and any(port.join == "zip" for port in ports):
-        raise OperatorError(f"operator {title}: a Zip needs both halves in one replica; drop parallel=True")
+        raise OperatorError(
+            f"operator {title}: a Zip needs both halves in one replica; drop parallel=True"
+        )
     returned = get_type_hints(function, include_extras=True).get("return")
     return Operator(
         title, "kernel", function, _summary(function), ports, _outputs(title, returned, outputs),
@@ -256,7 +295,13 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
         if isinstance(value := getattr(function, name, None), Declared)
     )
     return Operator(
-        title, "reducer", function, _summary(function), (port,), _outputs(title, returned, outputs), found
+        title,
+        "reducer",
+        function,
+        _summary(function),
+        (port,),
+        _outputs(title, returned, outputs),
+        found,
     )
 
 
@@ -273,9 +318,7 @@ def _signature(
         hint = hints.get(argument.name)
         if hint is Resume:
             resume = True
-        elif argument.kind is argument.KEYWORD_ONLY:
-            found.append(parameter(title, argument.name, hint, argument.default))
-        elif isinstance(argument.default, Declared):
+        elif argument.kind is argument.KEYWORD_ONLY or isinstance(argument.default, Declared):
             found.append(parameter(title, argument.name, hint, argument.default))
         elif _types(hint):
             ports.append(_port(title, argument.name, hint))
@@ -321,7 +364,9 @@ def _iterated(hint: Any) -> Any:
 def _outputs(title: str, returned: Any, outputs: Mapping[str, Any] | None) -> tuple[Port, ...]:
     if outputs is not None:
         return tuple(
-            Port(name, tuple(kind.split("|"))) if isinstance(kind, str) else _port(title, name, kind)
+            Port(name, tuple(kind.split("|")))
+            if isinstance(kind, str)
+            else _port(title, name, kind)
             for name, kind in outputs.items()
         )
     if returned is None or returned is type(None):
@@ -337,5 +382,3 @@ def _summary(function: Any) -> str:
 def _dashed(name: str) -> str:
     spaced = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
     return spaced.replace("_", "-")
-
-

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
+from interact_api import wire
+from interact_api.config import OperatorConfig
+
 from interact import _codec
 from interact._batches import Batch
 from interact._identity import identity
 from interact._ports import Broker
 from interact._tally import Tally
-from interact_api import wire
-from interact_api.config import OperatorConfig
 
 Stored = Callable[[], Awaitable[None]]
 

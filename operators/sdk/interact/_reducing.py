@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
+from interact_api.config import OperatorConfig
+from interact_api.report import ScanReport
+from interact_api.wire import Header
 
 from interact._batches import Batch, Image
 from interact._coverage import Lane, Ledger, ScanLedger, root
@@ -15,9 +18,6 @@ from interact._parameters import Parameter
 from interact._reducer import Progress, Reducer
 from interact._scan import gaps
 from interact._tally import Tally
-from interact_api.config import OperatorConfig
-from interact_api.report import ScanReport
-from interact_api.wire import Header
 
 Stored = Callable[[], Awaitable[None]]
 
@@ -38,7 +38,12 @@ class Reducing:
     """A reducer at work."""
 
     def __init__(
-        self, operator: Operator, config: OperatorConfig, ledger: Ledger, outlet: Outlet, tally: Tally
+        self,
+        operator: Operator,
+        config: OperatorConfig,
+        ledger: Ledger,
+        outlet: Outlet,
+        tally: Tally,
     ) -> None:
         self._operator = operator
         self._ledger = ledger
@@ -46,7 +51,9 @@ class Reducing:
         self._tally = tally
         self._port = operator.outputs[0].name
         self._open: dict[str, _Open] = {}
-        self.reducer: Reducer[Any] = configured(operator.function, operator.parameters, config.parameters)
+        self.reducer: Reducer[Any] = configured(
+            operator.function, operator.parameters, config.parameters
+        )
 
     async def add(
         self, lane: Lane, header: Header, part: Batch, whole: Batch, stored: Stored
@@ -76,7 +83,7 @@ class Reducing:
             return False
         try:
             self.reducer.add(state, part)
-        except Exception as error:  # noqa: BLE001  # whatever it raises concerns this message
+        except Exception as error:  # whatever it raises concerns this message
             text = f"{self._operator.name}: {type(error).__name__}: {error}"
             self._tally.fail(text, frames=len(part))
             return True
@@ -123,7 +130,11 @@ class Reducing:
         self._tally.scan(
             ledger.scan.id,
             ScanReport(
-                ledger.progress, ledger.total, ledger.complete, dict(ledger.missing), ledger.scan.shape
+                ledger.progress,
+                ledger.total,
+                ledger.complete,
+                dict(ledger.missing),
+                ledger.scan.shape,
             ),
         )
 

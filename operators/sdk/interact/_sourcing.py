@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
+from interact_api.config import OperatorConfig
+from interact_api.report import ScanReport
 
 from interact._batches import Batch
 from interact._errors import BatchError
@@ -19,8 +21,6 @@ from interact._outlet import Outlet
 from interact._ports import Broker
 from interact._scan import Scan, Tombstone
 from interact._tally import Tally
-from interact_api.config import OperatorConfig
-from interact_api.report import ScanReport
 
 SAVE_SECONDS = 0.5
 
@@ -112,7 +112,7 @@ class Sourcing:
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
             while True:
-                following = asyncio.ensure_future(anext(batches, None))  # type: ignore[arg-type]
+                following = asyncio.ensure_future(anext(batches, None))
                 await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if self._stop.is_set():
                     following.cancel()
@@ -129,7 +129,7 @@ class Sourcing:
             raise BatchError(
                 f"source {self._operator.name} yielded {type(batch).__name__}, expected a batch"
             )
-        if self._local is None or batch.scan is not self._local and batch.scan != self._local:
+        if self._local is None or (batch.scan is not self._local and batch.scan != self._local):
             await self._begin(batch)
         assert self._scan is not None  # noqa: S101  # _begin set it
         if batch.stop > self._scan.total:
@@ -171,7 +171,8 @@ class Sourcing:
     async def _send(self, batch: Batch) -> None:
         scan = self._scan
         assert scan is not None  # noqa: S101  # called within a scan
-        stamped = batch.replace(scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
+        stamped = batch.replace(
+            scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
         )
         entry = _Sent(self._ordinal, batch.stop)
         self._way.append(entry)
@@ -203,7 +204,8 @@ class Sourcing:
         """The last scan is closed, and everybody told how many there were."""
         await self._close()
         name = self._config.operator
-        await self._outlet.send_end(name, self._ordinal + 1, lane=name, parent=b"end of " + name.encode())
+        await self._outlet.send_end(
+            name, self._ordinal + 1, lane=name, parent=b"end of " + name.encode()
+        )
         await self._broker.flush()
         await self._save(done=True)
-

@@ -12,6 +12,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from interact_api.config import InputConfig, OperatorConfig
+from interact_api.report import ScanReport
+from interact_api.wire import Header, WireError
 
 from interact import _codec
 from interact._batches import Batch
@@ -24,9 +27,6 @@ from interact._outlet import Outlet
 from interact._ports import Broker, Delivery, Inlet
 from interact._reducing import Reducing
 from interact._tally import Tally
-from interact_api.config import InputConfig, OperatorConfig
-from interact_api.report import ScanReport
-from interact_api.wire import Header, WireError
 
 PREFETCH_BYTES = 16 << 20
 MOST_PAIRS = 1024
@@ -47,7 +47,10 @@ class Worker:
         self.kernel = Kernel(operator, config.parameters)
         self.outlet = Outlet(config, broker, tally)
         self.ledger = Ledger(
-            (entry.source, lane) for entry in config.inputs if entry.join != "latest" for lane in entry.lanes
+            (entry.source, lane)
+            for entry in config.inputs
+            if entry.join != "latest"
+            for lane in entry.lanes
         )
         self.keeps_ledger = operator.role == "reducer" or not self.outlet.ports
         self.reducing = (
@@ -75,7 +78,10 @@ class Worker:
                     entry,
                     await stack.enter_async_context(
                         self._broker.consume(
-                            entry.stream, entry.durable, wake=self._wake.set, max_bytes=PREFETCH_BYTES
+                            entry.stream,
+                            entry.durable,
+                            wake=self._wake.set,
+                            max_bytes=PREFETCH_BYTES,
                         )
                     ),
                 )
@@ -127,8 +133,14 @@ class Worker:
             self.tally.redelivered += 1
         try:
             header, batch = _codec.decode(delivery.payload)
-            if batch.kind not in entry.types and not {"any"} & set(entry.types) and header.kind not in {"none", "end"}:
-                raise WireError("kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}")
+            if (
+                batch.kind not in entry.types
+                and not {"any"} & set(entry.types)
+                and header.kind not in {"none", "end"}
+            ):
+                raise WireError(
+                    "kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}"
+                )
         except WireError as error:
             await self._undecodable(entry, delivery, error)
             return
@@ -192,10 +204,16 @@ class Worker:
             await self._show(entry, header, result.outputs.get("display"), done)
             return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
-        await self.outlet.send_all(outputs, parent=parent, lane=self._lane(entry, header), stored=done)
+        await self.outlet.send_all(
+            outputs, parent=parent, lane=self._lane(entry, header), stored=done
+        )
 
     async def _show(
-        self, entry: InputConfig, header: Header, picture: Batch | None, done: Callable[[], Awaitable[None]]
+        self,
+        entry: InputConfig,
+        header: Header,
+        picture: Batch | None,
+        done: Callable[[], Awaitable[None]],
     ) -> None:
         """Keep a picture for people; one name for each edge it came by."""
         if picture is None:
@@ -242,7 +260,9 @@ class Worker:
         if ledger is None:
             return None
         if batch.stop > ledger.total:
-            self.tally.warn(f"scan {batch.scan.id} has {ledger.total} frames; more came and were left out")
+            self.tally.warn(
+                f"scan {batch.scan.id} has {ledger.total} frames; more came and were left out"
+            )
             return None
         return ledger.fresh(lane, batch)
 
@@ -313,7 +333,11 @@ class Worker:
                 "operator": self.config.operator,
             }
             name = identity(
-                self.config.run, self.config.operator, "dead", header.identity, int(part.index[0]) if len(part) else 0
+                self.config.run,
+                self.config.operator,
+                "dead",
+                header.identity,
+                int(part.index[0]) if len(part) else 0,
             )
             copy = part.replace(attributes=letter)
             await self._broker.publish(
@@ -358,4 +382,8 @@ class Worker:
 
 
 def _only(batch: Batch, fresh: Any) -> Batch:
-    return batch if fresh.all() or len(fresh) != len(batch) else batch.select(fresh, reason="duplicate")
+    return (
+        batch
+        if fresh.all() or len(fresh) != len(batch)
+        else batch.select(fresh, reason="duplicate")
+    )

@@ -1,9 +1,9 @@
 """Test a kernel, or several operators over a real NATS, in three lines.
 
-    from interact.testing import frames, run
+from interact.testing import frames, run
 
-    scan = frames(shape=(4, 4, 48, 64), disk=(20, 40, 10))
-    assert run(bright_field, scan, center_y=20, center_x=40, radius=12).electrons.min() > 0
+scan = frames(shape=(4, 4, 48, 64), disk=(20, 40, 10))
+assert run(bright_field, scan, center_y=20, center_x=40, radius=12).electrons.min() > 0
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from interact_api import report
+from interact_api.load import load
+from interact_api.pipeline import Storage
+from interact_api.streams import PlanSettings, plan
 
 from interact import _codec, _jetstream, _runtime, _server, _spec
 from interact._batches import Batch, Bytes, DenseFrames, Image, SparseFrames, Values
@@ -26,10 +30,6 @@ from interact._operator import Operator, operator, source
 from interact._reducer import Progress
 from interact._reducing import configured
 from interact._scan import Scan, Tombstone
-from interact_api import report
-from interact_api.load import load
-from interact_api.pipeline import Storage
-from interact_api.streams import PlanSettings, plan
 
 __all__ = ["concatenate", "frames", "pipeline", "run", "sparse", "split"]
 
@@ -60,7 +60,9 @@ def frames(
     y, x = np.ogrid[: shape[2], : shape[3]]
     inside = (y - disk[0]) ** 2 + (x - disk[1]) ** 2 <= disk[2] ** 2
     if not inside.any():
-        raise ValueError(f"disk {disk} misses a detector of {shape[2]} x {shape[3]}; move its centre")
+        raise ValueError(
+            f"disk {disk} misses a detector of {shape[2]} x {shape[3]}; move its centre"
+        )
     rates = inside * (dose / inside.sum())
     n = shape[0] * shape[1]
     data = np.random.default_rng(seed).poisson(rates, (n, *shape[2:])).astype(np.uint16)
@@ -163,7 +165,7 @@ def run(target: Operator, batch: Batch, *, size: int = 5, seed: int = 0, **param
     unknown = set(parameters) - {p.name for p in target.parameters}
     if unknown and target.role != "classic":
         raise OperatorError(f"operator {target.name} has no parameter {sorted(unknown)[0]!r}")
-    parts = split(batch, size) if not isinstance(batch, Image | Bytes) else [batch]
+    parts: list[Batch] = [batch] if isinstance(batch, Image | Bytes) else split(batch, size)
     if target.role == "reducer":
         return _reduced(target, parts, seed, parameters)
     kernel = Kernel(target, parameters)
@@ -171,7 +173,9 @@ def run(target: Operator, batch: Batch, *, size: int = 5, seed: int = 0, **param
     with _runtime.resources(target) as kernel.resources:
         done = [kernel.call({port: part}) for part in parts]
     outputs = {
-        name: concatenate([settled(part, result[name], ()) for part, result in zip(parts, done, strict=True)])
+        name: concatenate(
+            [settled(part, result[name], ()) for part, result in zip(parts, done, strict=True)]
+        )
         for name in done[0]
     }
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs or None
@@ -290,7 +294,7 @@ def _given(batch: Batch, size: int) -> Operator:
         """The scan of the test."""
         yield from split(batch, size)
 
-    return given  # type: ignore[no-any-return]
+    return given
 
 
 def _collector(arrived: list[Batch]) -> Operator:
@@ -299,7 +303,7 @@ def _collector(arrived: list[Batch]) -> Operator:
         """What the test looks at."""
         arrived.append(part)
 
-    return collect  # type: ignore[no-any-return]
+    return collect
 
 
 def _pipeline_yaml(
@@ -329,5 +333,3 @@ def _pipeline_yaml(
             "spec": {"operators": entries, "edges": [{"from": a, "to": b} for a, b in pairs]},
         }
     )
-
-
