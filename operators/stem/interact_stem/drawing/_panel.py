@@ -78,6 +78,12 @@ class Panel:
         """Say something else above the panel than what it was given."""
         self._label.set_text(text)
 
+    def warn(self, text: str) -> None:
+        """Say something inside the panel, at its top."""
+        plate = {"fc": "black", "ec": "none", "alpha": 0.7, "pad": 3}
+        style: dict[str, Any] = {"color": "white", "ha": "center", "va": "top", "bbox": plate}
+        self._over.append(label(self.axes, 0.5, 1, text, -8, **style))
+
     def _scatter(self, content: Content, y: Array, x: Array) -> None:
         if self._body is not None:
             self._body.remove()
