@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interact.cli.exits import CommandError, Exit
 from interact_api.load import SpecError, load
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline
+
+from interact.cli.exits import CommandError, Exit
 
 STDIN = "-"
 CODE = "run.py"
@@ -69,9 +70,7 @@ def catalogue(arguments: Sequence[str], folders: Sequence[Path] = ()) -> Catalog
 
 
 def search_path(folder: Path) -> list[Path]:
-    """Where operators are looked for: the environment's folders, ``operators`` beside the pipeline
-    or above it, the working directory.
-    """
+    """Where operators are looked for: the environment's folders, those near the pipeline, here."""
     named = [Path(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
     above = [parent / "operators" for parent in (folder, *folder.parents)]
     return [*named, *above, Path.cwd() / "operators", Path.cwd()]

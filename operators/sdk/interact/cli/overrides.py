@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from interact_api.operator import InteractOperator
+from interact_api.parameters import ParameterType
+from interact_api.pipeline import Pipeline
 from pydantic import ValidationError
 
 from interact.cli.catalogue import Catalogue, Placed
 from interact.cli.exits import CommandError, Exit
-from interact_api.operator import InteractOperator
-from interact_api.parameters import ParameterType
-from interact_api.pipeline import Pipeline
 
 
 @dataclass(frozen=True)

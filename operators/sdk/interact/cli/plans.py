@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from interact.cli.exits import CommandError, Exit
 from interact_api import graph, streams
 from interact_api.config import OperatorConfig
 from interact_api.operator import InteractOperator
 from interact_api.parameters import Value
 from interact_api.pipeline import Pipeline, Storage
 from interact_api.streams import Plan, PlanSettings
+
+from interact.cli.exits import CommandError, Exit
 
 MIB = 1 << 20
 MOST_PORT_BYTES = 256 * MIB
@@ -53,12 +54,9 @@ class LocalPlan:
 
     def store_bytes(self, storage: Storage) -> int:
         """What a server must have room for in one kind of store."""
-        return STORE_MARGIN + sum(
-            one.max_bytes
-            for plan in self.plans.values()
-            for one in (plan.bucket, *plan.streams)
-            if one.storage is storage
-        )
+        sizes = [(one.storage, one.max_bytes) for p in self.plans.values() for one in p.streams]
+        sizes += [(p.bucket.storage, p.bucket.max_bytes) for p in self.plans.values()]
+        return STORE_MARGIN + sum(size for kept, size in sizes if kept is storage)
 
 
 def plans(

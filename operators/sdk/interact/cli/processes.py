@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,6 @@ from pathlib import Path
 from interact._server import last_words
 from interact._tether import tethered
 
-MOST_DEATHS = 5
-"""Deaths in a row without progress before a run gives up."""
 BACK_OFF_SECONDS = 0.1
 LONGEST_BACK_OFF_SECONDS = 5.0
 ENVIRONMENT = {
@@ -79,14 +77,10 @@ class Processes:
     Attributes:
         logs: Folder of a log file for each replica.
         variables: Environment of all of them beside this process's own.
-        died: Asked at each death; whether to start it again.
-        progress: A number that grows when a replica gets something done.
     """
 
     logs: Path
     variables: Mapping[str, str]
-    died: Callable[[Death], bool]
-    progress: Callable[[Member], float]
     _running: dict[Member, asyncio.subprocess.Process] = field(default_factory=dict)
     _stopping: set[Member] = field(default_factory=set)
     _waking: dict[Member, asyncio.Event] = field(default_factory=dict)
@@ -95,23 +89,8 @@ class Processes:
         """Where a replica's output goes."""
         return self.logs / f"{member.pipeline}.{member.operator}.{member.replica}.log"
 
-    async def keep(self, member: Member) -> None:
-        """Run one replica until it is stopped or given up."""
-        deaths = 0
-        waking = self._waking.setdefault(member, asyncio.Event())
-        while member not in self._stopping:
-            before = self.progress(member)
-            status = await self._run(member)
-            if member in self._stopping:
-                return
-            deaths = 1 if self.progress(member) > before else deaths + 1
-            if not self.died(Death(member, status, deaths, self.log(member))):
-                return
-            pause = min(BACK_OFF_SECONDS * 2 ** (deaths - 1), LONGEST_BACK_OFF_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(waking.wait(), pause)
-
-    async def _run(self, member: Member) -> int:
+    async def run(self, member: Member) -> int:
+        """Run one replica once; its exit status, negative for a signal."""
         with self.log(member).open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *tethered([sys.executable, "-P", "-m", "interact", str(member.code)]),
@@ -129,12 +108,18 @@ class Processes:
         mine = {"INTERACT_CONFIG": str(member.config), "INTERACT_REPLICA": str(member.replica)}
         return {**ENVIRONMENT, **os.environ, **self.variables, **mine}
 
-    def pid(self, member: Member) -> int | None:
-        """The process of a replica; None while it has none."""
-        process = self._running.get(member)
-        return process.pid if process is not None else None
+    def stopping(self, member: Member) -> bool:
+        """Whether a replica was asked to end."""
+        return member in self._stopping
 
-    def stop(self, members: list[Member]) -> None:
+    async def back_off(self, member: Member, deaths: int) -> None:
+        """Wait before a replica is started again, longer after each death; ends when stopped."""
+        pause = min(BACK_OFF_SECONDS * 2 ** (deaths - 1), LONGEST_BACK_OFF_SECONDS)
+        waking = self._waking.setdefault(member, asyncio.Event())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waking.wait(), pause)
+
+    def stop(self, members: Sequence[Member]) -> None:
         """Ask replicas to finish what they hold and end; they are not started again."""
         for member in members:
             self._stopping.add(member)
@@ -153,7 +138,7 @@ class Processes:
             _signal_group(process.pid, signal.SIGKILL)
         return names
 
-    def running(self, members: list[Member]) -> bool:
+    def running(self, members: Sequence[Member]) -> bool:
         """Whether any of these still runs."""
         return any(member in self._running for member in members)
 

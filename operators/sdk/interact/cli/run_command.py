@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from interact_api.pipeline import Storage
 from rich.console import Console
 
 from interact import _server
@@ -21,7 +22,6 @@ from interact.cli.exits import CommandError, Exit
 from interact.cli.plans import LocalPlan
 from interact.cli.runner import Ending, Options, Run
 from interact.cli.screen import LiveScreen, PlainScreen, Screen
-from interact_api.pipeline import Storage
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from interact_api import names, report
 
 from interact import _jetstream, _pictures
 from interact._errors import BrokerError
 from interact.cli.board import Board
+from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
-from interact.cli.processes import MOST_DEATHS, Death, Member, Processes
+from interact.cli.processes import Processes
 from interact.cli.stalls import explanation
-from interact_api import names, report
-from interact_api.operator import Role
 
-START_SECONDS = 10.0
-"""Longest wait of the sources for the other processes."""
-GRACE_SECONDS = 10.0
-"""What processes get to finish what they hold, before they are killed."""
 NATS_SECONDS = 30.0
 """Longest a lost connection is waited for."""
 JUDGE_SECONDS = 0.05
@@ -38,6 +34,8 @@ class Ending:
 
     code: Exit
     lines: tuple[str, ...] = ()
+    finish_first: bool = False
+    """Whether what is under way is finished after the sources have stopped."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,6 @@ class Run:
     def __post_init__(self) -> None:
         self.board = Board(self.plan.configs, self.plan.replicas)
         self._galleries: dict[str, _pictures.Gallery] = {}
-        self._members = _members(self.plan, self.options)
         self._lost_at: float | None = None
 
     async def play(self) -> Ending:
@@ -96,25 +93,41 @@ class Run:
         ):
             for name in self.plan.plans:
                 await self._watch(broker, name)
-            self._processes = self._crew()
-            with _signals(self._interrupted):
+            crew = self._crew()
+            with _signals(lambda: self._interrupted(crew)):
                 async with asyncio.TaskGroup() as group:
                     chores = [
                         group.create_task(chore)
                         for chore in (self._judge(broker), self._poll(broker), self._draw(broker))
                     ]
-                    group.create_task(self._start(group))
+                    group.create_task(crew.start(group))
                     ending = await self._outcome
-                    await self._wind_down(broker, ending)
+                    await crew.wind_down(finish_first=ending.finish_first)
                     for chore in chores:
                         chore.cancel()
             await self._save_pictures(broker)
         return ending
 
-    def end(self, code: Exit, *lines: str) -> None:
+    def end(self, code: Exit, *lines: str, finish_first: bool = False) -> None:
         """Decide how the run ends; the first word counts."""
         if not self._outcome.done():
-            self._outcome.set_result(Ending(code, lines))
+            self._outcome.set_result(Ending(code, lines, finish_first))
+
+    def _crew(self) -> Crew:
+        variables = {"INTERACT_NATS_URL": self.nats_url}
+        if self.token_file is not None:
+            variables["INTERACT_NATS_TOKEN_FILE"] = str(self.token_file)
+        processes = Processes(self.options.logs, variables)
+        members = written_members(self.plan, self.options.code, self.options.folder)
+        return Crew(
+            self.board, members, processes, self._outcome.done,
+            lambda *lines: self.end(Exit.CRASHED, *lines), self.say,
+        )  # fmt: skip
+
+    def _interrupted(self, crew: Crew) -> None:
+        if self._outcome.done():
+            crew.impatient = True
+        self.end(Exit.INTERRUPTED, "interrupted; finished what was under way", finish_first=True)
 
     # -- streams ----------------------------------------------------------------------------------
 
@@ -148,99 +161,6 @@ class Run:
             await broker.watch(f"{config.status_subject}.*", heard)
         await broker.flush()
 
-    # -- processes --------------------------------------------------------------------------------
-
-    def _crew(self) -> Processes:
-        variables = {"INTERACT_NATS_URL": self.nats_url}
-        if self.token_file is not None:
-            variables["INTERACT_NATS_TOKEN_FILE"] = str(self.token_file)
-        return Processes(self.options.logs, variables, self._died, self._progress)
-
-    async def _start(self, group: asyncio.TaskGroup) -> None:
-        """Start the sources after the others, so that they find somebody to feed."""
-        sources = [member for member in self._members if self._role(member) is Role.SOURCE]
-        others = [member for member in self._members if member not in sources]
-        for member in others:
-            group.create_task(self._processes.keep(member))
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until and not self._outcome.done():
-            states = [self._replica(member).state for member in others]
-            if all(state in {"running", "done"} for state in states):
-                break
-            await asyncio.sleep(JUDGE_SECONDS)
-        if not self._outcome.done():
-            self.board.sources_started_at = self.board.moved_at = time.monotonic()
-            for member in sources:
-                group.create_task(self._processes.keep(member))
-
-    def _role(self, member: Member) -> Role:
-        return self.board.operators[member.pipeline, member.operator].config.role
-
-    def _replica(self, member: Member):  # type: ignore[no-untyped-def]
-        return self.board.operators[member.pipeline, member.operator].replicas[member.replica]
-
-    def _progress(self, member: Member) -> float:
-        replica = self._replica(member)
-        return float(replica.count("messages_in") + replica.count("messages_out"))
-
-    def _died(self, death: Death) -> bool:
-        """Whether a replica that died is started again."""
-        member, role = death.member, self._role(death.member)
-        config = self.board.operators[member.pipeline, member.operator].config
-        replica = self._replica(member)
-        was = replica.state
-        replica.die()
-        holds = role is Role.REDUCER or (role is Role.SINK and not config.parallel)
-        if holds and was != "starting" and self.board.sources_started_at is not None:
-            self.end(
-                Exit.CRASHED,
-                f"{member.name} was {death.how} while a scan was under way. What it had gathered was "
-                f"in its memory and is lost, so the result would be wrong; start the run again.",
-                f"the end of {death.log}:\n{death.tail()}",
-            )
-            return False
-        if death.in_a_row >= MOST_DEATHS:
-            self.end(
-                Exit.CRASHED,
-                f"{member.name} died {death.in_a_row} times in a row without getting anything done; "
-                f"the last time it was {death.how}.",
-                f"the end of {death.log}:\n{death.tail()}",
-            )
-            return False
-        self.say(f"{member.name} was {death.how}, starting it again: {death.tail(1)}")
-        return True
-
-    async def _wind_down(self, broker: _jetstream.JetStream, ending: Ending) -> None:
-        """End all processes: the sources first, so that the others can finish what there is."""
-        until = time.monotonic() + GRACE_SECONDS
-        sources = [member for member in self._members if self._role(member) is Role.SOURCE]
-        self._processes.stop(sources)
-        if ending.code is Exit.INTERRUPTED or ending.lines == _TIME_IS_UP:
-            await self._until(lambda: not self._processes.running(sources), until)
-            await self._until(lambda: not self._under_way(), until - GRACE_SECONDS / 4)
-        self._processes.stop(self._members)
-        await self._until(lambda: not self._processes.running(self._members), until)
-        killed = self._processes.kill()
-        if killed:
-            self.say(
-                f"{', '.join(killed)} did not end within {GRACE_SECONDS:g} s and had to be killed"
-            )
-
-    def _under_way(self) -> int:
-        return sum(record.waiting for record in self.board.operators.values())
-
-    async def _until(self, holds: Callable[[], bool], until: float) -> None:
-        """Wait for something, no longer than until a moment, or a second interrupt."""
-        while not holds() and time.monotonic() < until and not self._impatient:
-            await asyncio.sleep(JUDGE_SECONDS)
-
-    _impatient = False
-
-    def _interrupted(self) -> None:
-        if self._outcome.done():
-            self._impatient = True
-        self.end(Exit.INTERRUPTED, "interrupted; finishing what is under way")
-
     # -- chores -----------------------------------------------------------------------------------
 
     async def _judge(self, broker: _jetstream.JetStream) -> None:
@@ -255,7 +175,7 @@ class Run:
                     Exit.NO_NATS, f"NATS at {self.nats_url} is gone; what its streams held is lost"
                 )
             elif self._time_is_up(now):
-                self.end(Exit.COMPLETE, *_TIME_IS_UP)
+                self.end(Exit.COMPLETE, "the time given by --duration is up", finish_first=True)
             elif self.board.sources_started_at is not None and self._stalled(now):
                 self.end(Exit.STALLED, *explanation(self.board, now - self.board.moved_at))
 
@@ -317,24 +237,6 @@ class Run:
             )
             stream = names.images_stream(self.plan.namespace, name)
             self.pictures[name] = await gallery.update(broker, stream)
-
-
-_TIME_IS_UP = ("the time given by --duration is up; finishing what is under way",)
-
-
-def _members(plan: LocalPlan, options: Options) -> list[Member]:
-    """The replicas to run, each with its configuration written down."""
-    members = []
-    for (pipeline, operator), config in plan.configs.items():
-        file = options.folder / f"{pipeline}.{operator}.json"
-        file.write_text(config.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
-        entry = next(o for o in plan.pipelines[pipeline].spec.operators if o.name == operator)
-        code = options.code[entry.operator_ref.name]
-        members += [
-            Member(pipeline, operator, number, code, file)
-            for number in range(plan.replicas[pipeline, operator])
-        ]
-    return members
 
 
 class _signals:  # noqa: N801  # reads as a with-statement

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from interact.cli.board import Board, OperatorRecord
 from interact_api.operator import Join
+
+from interact.cli.board import Board, OperatorRecord
 
 
 def explanation(board: Board, seconds: float) -> list[str]:
