@@ -171,10 +171,10 @@ def test_a_cut_or_damaged_message_is_refused_or_read_whole(cut, flip):
     ],
 )
 def test_a_header_that_lies_is_refused(change, field):
-    good = dict(
-        kind="dense", scan=wire.encoded_scan(Scan("a", (2, 2))), start=0, stop=4, identity=NAME, lane="r",
-        arrays=(wire.Array("data", "<u2", (4, 1, 1), 0),),
-    )  # fmt: skip
+    good = {
+        "kind": "dense", "scan": wire.encoded_scan(Scan("a", (2, 2))), "start": 0, "stop": 4, "identity": NAME, "lane": "r",
+        "arrays": (wire.Array("data", "<u2", (4, 1, 1), 0),),
+    }  # fmt: skip
     payload = wire.prefix_and_header(wire.Header(**{**good, **change})) + bytes(8)
 
     with pytest.raises(WireError) as caught:

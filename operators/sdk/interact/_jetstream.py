@@ -110,6 +110,7 @@ class JetStream:
         self._lost = lost
         self._inbox = client.new_inbox()
         self._sent: dict[str, _Sent] = {}
+        self._refused: set[str] = set()
         self._sent_bytes = 0
         self._number = 0
         self._space = asyncio.Event()
@@ -160,8 +161,11 @@ class JetStream:
         await self._send(token, sent)
 
     def _full(self, size: int) -> bool:
+        """Whether the window is full, or a stream has refused what it already got."""
         return bool(self._sent) and (
-            self._sent_bytes + size > WINDOW_BYTES or len(self._sent) >= WINDOW_MESSAGES
+            bool(self._refused)
+            or self._sent_bytes + size > WINDOW_BYTES
+            or len(self._sent) >= WINDOW_MESSAGES
         )
 
     async def _wait_for_space(self, size: int) -> None:
@@ -187,6 +191,7 @@ class JetStream:
         refusal = _refusal(answer)
         if refusal is None:
             del self._sent[token]
+            self._refused.discard(token)
             self._sent_bytes -= len(sent.payload)
             self._space.set()
             if sent.stored is not None:
@@ -195,6 +200,7 @@ class JetStream:
         code, text = refusal
         if code not in FULL and sent.attempts % 20 == 0:
             logger.warning("stream refused a message: %s", text, extra={"subject": sent.subject})
+        self._refused.add(token)
         sent.attempts += 1
         pause = min(0.005 * 2 ** min(sent.attempts, 5), 0.1) * random.uniform(0.5, 1.0)  # noqa: S311
         loop = asyncio.get_running_loop()
