@@ -46,7 +46,7 @@ class CenterOfMass(ScanImage):
         )
 
 
-center_of_mass_reduce = operator(CenterOfMass, name="center-of-mass-reduce")
+center_of_mass_reduce = operator(name="center-of-mass-reduce")(CenterOfMass)
 
 if __name__ == "__main__":
     center_of_mass_reduce.main()

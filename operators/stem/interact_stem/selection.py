@@ -11,6 +11,7 @@ from interact import DenseFrames, SparseFrames
 
 from interact_stem import geometry, kernels
 from interact_stem.errors import ShapeError
+from interact_stem.events import SparseEvents
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -74,6 +75,16 @@ def sums(frames: DenseFrames | SparseFrames, masks: npt.NDArray[np.bool_]) -> Ar
     if isinstance(frames, DenseFrames):
         return kernels.sums(frames.data, masks)
     return kernels.sparse_sums(frames.rows, frames.columns, frames.counts, frames.offsets, masks)
+
+
+def masked(events: SparseEvents, use: Mask) -> SparseEvents:
+    """The events that lie on the pixels to use, in their order."""
+    keep = use[events.rows, events.columns]
+    kept = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
+    counts = None if events.counts is None else events.counts[keep]
+    return SparseEvents(
+        events.rows[keep], events.columns[keep], counts, kept[events.offsets], events.shape
+    )
 
 
 def saturation_level(dtype: np.dtype[Any], level: float | None) -> float | None:
