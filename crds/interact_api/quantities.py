@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 DURATION_PATTERN: Final = r"^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+$"
@@ -57,28 +57,28 @@ def byte_count(size: int | str) -> int:
     return int(Decimal(number) * _FACTORS[unit])
 
 
-def _size(value: int | str) -> int | str:
-    if isinstance(value, bool):
-        raise PydanticCustomError("bytes", "a size is a whole number or a text such as 256Mi")
-    if (isinstance(value, int) and value < 1) or (
-        isinstance(value, str) and not re.fullmatch(BYTES_PATTERN, value)
-    ):
+def _size(value: object) -> object:
+    if not _counted(value, BYTES_PATTERN, 1):
         raise PydanticCustomError("bytes", "a size in bytes is 256Mi, 1Gi or a whole number >= 1")
     return value
 
 
-def _quantity(value: int | str) -> int | str:
-    if isinstance(value, bool) or (isinstance(value, int) and value < 0):
-        raise PydanticCustomError("quantity", "a quantity is 0 or more")
-    if isinstance(value, str) and not re.fullmatch(QUANTITY_PATTERN, value):
-        raise PydanticCustomError("quantity", "a quantity is 500m, 2, 1.5 or 256Mi")
+def _quantity(value: object) -> object:
+    if not _counted(value, QUANTITY_PATTERN, 0):
+        raise PydanticCustomError("quantity", "a quantity is 500m, 2, 1.5 or 256Mi, 0 or more")
     return value
+
+
+def _counted(value: object, pattern: str, least: int) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(pattern, value) is not None
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
 Size = Annotated[
     int | str,
-    AfterValidator(_size),
+    BeforeValidator(_size),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
@@ -90,7 +90,7 @@ Size = Annotated[
 ]
 Quantity = Annotated[
     int | str,
-    AfterValidator(_quantity),
+    BeforeValidator(_quantity),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
