@@ -37,7 +37,8 @@ def disk(shape: tuple[int, int], center_y: float, center_x: float, radius: float
     """
     if radius < 0:
         return np.zeros(shape, bool)
-    return _squared_distance(shape, center_y, center_x) <= float(radius) ** 2
+    inside: Mask = _squared_distance(shape, center_y, center_x) <= float(radius) ** 2
+    return inside
 
 
 def ring(
@@ -87,7 +88,7 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> Mask:
         raise ReaderError(path, "mask dtype", str(found), "save a bool or uint8 array")
     if array.shape != tuple(shape):
         raise ReaderError(path, "mask shape", array.shape, f"the detector has {tuple(shape)}")
-    mask = np.asarray(array) != 0
+    mask: Mask = np.asarray(array) != 0
     if not mask.any():
         raise ReaderError(path, "mask", "all False", "True marks a pixel to use; invert it?")
     return mask

@@ -291,7 +291,7 @@ def _ascending(offsets: Array, size: int) -> bool:
     for i in range(len(offsets)):
         ok &= offsets[i] >= last
         last = np.int64(offsets[i])
-    return ok and last == size
+    return bool(ok and last == size)
 
 
 @compiled
@@ -433,10 +433,10 @@ def _crop(
 @compiled
 def _inside(index: Array, edge: int) -> bool:
     """Whether every number lies in [0, edge)."""
-    outside = 0
+    outside = False
     for k in range(len(index)):
         outside |= (index[k] < 0) | (index[k] >= edge)
-    return outside == 0
+    return not outside
 
 
 @compiled
@@ -446,7 +446,7 @@ def _last(index: Array) -> int:
     for k in range(len(index)):
         low = min(low, np.int64(index[k]))
         high = max(high, np.int64(index[k]))
-    return low if low < 0 else high
+    return int(low if low < 0 else high)
 
 
 @compiled
