@@ -8,17 +8,21 @@ import ctypes
 import os
 import signal
 import sys
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1  # prctl(2); survives execve, is cleared by fork
 
 
-def become(parent: int, command: list[str]) -> None:
-    """Replace this process by a program that dies with ``parent``; returns only on failure."""
+def become(parent: int, command: list[str]) -> NoReturn:
+    """Replace this process by a program that dies with ``parent``; exits if it cannot."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it went before the tie held
             sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606  # no shell is the point
+    try:
+        os.execvp(command[0], command)  # noqa: S606  # no shell is the point
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
 
 
 def tethered(command: list[str]) -> list[str]:

@@ -1,13 +1,13 @@
 """The command line: what each command takes, and how it is explained."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from interact.cli import exits
+from interact.cli import exits, operator_commands
 from interact.cli.exits import CommandError, Exit
+from interact.cli.outputs import Output, OutputOption
 
 app = typer.Typer(
     add_completion=False,
@@ -18,16 +18,30 @@ app = typer.Typer(
 )
 
 
-class Output(StrEnum):
-    """How a result is told."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-OutputOption = Annotated[
-    Output, typer.Option("--output", help="text for people, json for programs: one document.")
+FilesArgument = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="YAML files, folders, or -.")
 ]
+OperatorsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--operators", metavar="DIR", help="Look for operators here first; repeatable."),
+]
+TokenOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File with the token the server asks for.")
+]
+
+_VALIDATE_HELP = """Find every mistake in pipelines and operators, without running them.
+
+\b
+Example:
+  interact validate pipeline.yaml operators/*/operator.yaml
+"""
+
+_IMAGES_HELP = """Save the last pictures of the pipelines of a server: PNG, arrays, facts.
+
+\b
+Example:
+  interact images -o out --nats nats://127.0.0.1:4222 --pipeline bright-field
+"""
 
 _RUN_HELP = f"""Run pipelines on this machine, with a nats-server of their own.
 
@@ -55,16 +69,28 @@ Exit codes:
 """
 
 
-@app.callback(help="")
+_HELP = """Pipelines of operators for microscopy, on this machine.
+
+\b
+Examples:
+  interact operator new bright-field           write an operator, with a test
+  interact operator try bright-field/run.py --input scan.h5
+  interact validate pipeline.yaml              find every mistake at once
+  interact run pipeline.yaml --images out      run it and save the pictures
+  interact images -o out --nats URL            pictures of what runs elsewhere
+
+Each command explains itself: interact run --help.
+"""
+
+
+@app.callback(help=_HELP)
 def _main() -> None:
     pass
 
 
 @app.command(help=_RUN_HELP, no_args_is_help=True)
 def run(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="YAML files, folders, or -.")
-    ],
+    files: FilesArgument,
     operators: Annotated[
         list[Path] | None,
         typer.Option(
@@ -93,9 +119,7 @@ def run(
     nats: Annotated[
         str, typer.Option(metavar="URL", help="Use this server; streams are removed at the end.")
     ] = "",
-    nats_token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the token the server asks for.")
-    ] = None,
+    nats_token_file: TokenOption = None,
     images: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Save pictures here, every 2 s and at the end."),
@@ -127,6 +151,52 @@ def run(
         logs=logs,
     )
     raise typer.Exit(run_command.run(arguments))
+
+
+@app.command(help=_VALIDATE_HELP)
+def validate(files: FilesArgument, operators: OperatorsOption = None) -> None:
+    from interact.cli import catalogue, overrides, plans
+
+    found = catalogue.catalogue(files, tuple(operators or ()))
+    plan = plans.plans(overrides.applied(found, ()), found.operators, "local")
+    for name, one in plan.plans.items():
+        typer.echo(
+            f"Pipeline {name}: {len(one.operators)} operators, {len(one.streams)} streams, correct"
+        )
+
+
+@app.command(help=_IMAGES_HELP)
+def images(
+    folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where they go.")],
+    nats: Annotated[str, typer.Option(metavar="URL", help="The server.")],
+    nats_token_file: TokenOption = None,
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="Only this pipeline.")] = "",
+    namespace: Annotated[str, typer.Option(help="Only pipelines of this namespace.")] = "",
+) -> None:
+    from interact.cli import images_command
+
+    for file in images_command.save(folder, nats, nats_token_file, pipeline, namespace):
+        typer.echo(str(file))
+
+
+@app.command(help="Print the versions of interact, Python and nats-server.")
+def version() -> None:
+    import subprocess
+    import sys
+
+    from interact import __version__, _server
+
+    typer.echo(f"interact {__version__}")
+    typer.echo(f"Python {sys.version.split()[0]}")
+    try:
+        program = _server.program_path()
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        typer.echo(f"{done.stdout.strip()} ({program})")
+    except _server.NoServerError as error:
+        typer.echo(str(error))
+
+
+app.add_typer(operator_commands.app, name="operator", help="Write, describe and try operators.")
 
 
 def main() -> None:

@@ -102,6 +102,7 @@ class Run:
                     ]
                     group.create_task(crew.start(group))
                     ending = await self._outcome
+                    crew.impatient = crew.impatient or ending.code is Exit.NO_NATS
                     await crew.wind_down(finish_first=ending.finish_first)
                     for chore in chores:
                         chore.cancel()
@@ -146,7 +147,7 @@ class Run:
                 await broker.put(plan.bucket.name, _pictures.PARAMETERS_KEY, values)
             yield
         finally:
-            if not self.options.keep:
+            if not self.options.keep and broker.client.is_connected:
                 for stream_name in made:
                     with suppress(Exception):  # the server may be the reason of the end
                         await broker.context.delete_stream(stream_name)
@@ -227,7 +228,7 @@ class Run:
 
     async def _save_pictures(self, broker: _jetstream.JetStream) -> None:
         """Write the pictures that changed."""
-        if self.options.images is None:
+        if self.options.images is None or not broker.client.is_connected:
             return
         several = len(self.plan.plans) > 1
         for name in self.plan.plans:
