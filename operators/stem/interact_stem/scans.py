@@ -1,13 +1,17 @@
-"""Facts of a scan as people write them, and when its batches are due."""
+"""From a file to the batches of a scan: its facts as people write them, its cuts and its pace."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final, TypeVar
 
-from interact import Batch, Calibration
+import msgspec
+import numpy as np
+from interact import Batch, Calibration, DenseFrames, Scan, SparseFrames
 
 from interact_stem.errors import StemError
+from interact_stem.events import SparseEvents
+from interact_stem.readers import ScanFile
 
 B = TypeVar("B", bound=Batch)
 
@@ -106,6 +110,69 @@ async def paced(parts: Iterable[B], rate: float) -> AsyncIterator[B]:
         if rate > 0:
             await asyncio.sleep(max(0.0, began + frames / rate - time.monotonic()))
         yield part
+
+
+class Acquisition:
+    """A file as the batches of one scan after the other.
+
+    Attributes:
+        per_message: Frames in a batch; the last one of a scan may have fewer.
+    """
+
+    def __init__(
+        self,
+        file: ScanFile,
+        *,
+        order: str = "raster",
+        flyback: int = 0,
+        offset: int = 0,
+        calibration: Calibration = Calibration(),  # noqa: B008  # frozen
+        per_message: int = 0,
+    ) -> None:
+        self.per_message = per_message or frames_per_message(file.bytes_per_frame, file.frames)
+        self._file = file
+        self._scan = Scan(
+            "scan",
+            file.scan_shape,
+            frames_per_position=file.frames_per_position,
+            order=order,
+            flyback=flyback,
+            offset=offset,
+            calibration=calibration,
+            title=file.path.name,
+        )
+
+    def batches(self, ordinal: int, start: int = 0) -> Iterator[DenseFrames | SparseFrames]:
+        """One reading of the file, under an id of its own.
+
+        Args:
+            ordinal: Which reading this is; it enters the scan's id.
+            start: The first batch is the one that holds this frame, or the last one there is: the
+                SDK learns from it which scan this is, and skips what it has stored.
+
+        Yields:
+            Batches in the order of acquisition; one without frames where the file has none.
+        """
+        scan = msgspec.structs.replace(self._scan, id=f"scan-{ordinal}")
+        present, size = self._file.present, self.per_message
+        if not present:
+            nothing = np.empty((0, *self._file.detector_shape), self._file.dtype)
+            yield Batch(scan=scan, start=0, stop=0, total=scan.total).dense(nothing)
+            return
+        first = min(start, present - 1) // size * size
+        for begin in range(first, present, size):
+            yield self._batch(scan, begin, min(begin + size, present))
+
+    def _batch(self, scan: Scan, start: int, stop: int) -> DenseFrames | SparseFrames:
+        frames = self._file.read(start, stop)
+        points = self._file.coordinates if scan.listed else None
+        y, x = (None, None) if points is None else (a[start:stop] for a in points)
+        batch = Batch(scan=scan, start=start, stop=stop, total=scan.total, y=y, x=x)
+        if isinstance(frames, SparseEvents):
+            return batch.sparse(
+                frames.rows, frames.columns, frames.offsets, frames.shape, frames.counts
+            )
+        return batch.dense(frames)
 
 
 def _pair(y: float | None, x: float | None) -> tuple[float, float] | None:
