@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from interact_api.config import OperatorConfig
+
 from interact import _jetstream
 from interact._errors import OperatorError
 from interact._operator import Operator
@@ -15,7 +17,6 @@ from interact._settings import Settings
 from interact._sourcing import Sourcing
 from interact._tally import Listener, Tally
 from interact._worker import Worker
-from interact_api.config import OperatorConfig
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ async def _run(operator: Operator, settings: Settings) -> None:
     config = settings.config
     check(operator, config)
     name = f"{config.pipeline}/{config.operator}/{settings.replica}"
-    async with _jetstream.connect(settings.nats_url, name=name, token=settings.token) as broker:
+    async with _jetstream.connect(
+        settings.nats_url, name=name, token=settings.token, patience=settings.patience
+    ) as broker:
         await serve(operator, config, broker, replica=settings.replica)
 
 

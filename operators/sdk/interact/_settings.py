@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import msgspec
+from interact_api.config import OperatorConfig
 
 from interact._errors import SettingsError
-from interact_api.config import OperatorConfig
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -14,13 +14,14 @@ class Settings(msgspec.Struct, frozen=True):
 
     ``INTERACT_CONFIG`` names the file with its `OperatorConfig` (JSON), ``INTERACT_NATS_URL`` the
     server, ``INTERACT_NATS_TOKEN_FILE`` a file with the token it asks for, ``INTERACT_REPLICA``
-    this replica's number.
+    this replica's number, ``INTERACT_PATIENCE_SECONDS`` how long to wait for the first connection.
     """
 
     config: OperatorConfig
     nats_url: str
     token: str | None
     replica: int
+    patience: float = 10.0
 
 
 def settings(environment: dict[str, str] | None = None) -> Settings:
@@ -39,7 +40,9 @@ def settings(environment: dict[str, str] | None = None) -> Settings:
     try:
         config = OperatorConfig.model_validate_json(Path(path).read_bytes())
     except (OSError, ValueError) as error:
-        raise SettingsError(f"INTERACT_CONFIG names {path}, which cannot be used: {error}") from error
+        raise SettingsError(
+            f"INTERACT_CONFIG names {path}, which cannot be used: {error}"
+        ) from error
     token_file = env.get("INTERACT_NATS_TOKEN_FILE")
     token = Path(token_file).read_text(encoding="utf-8").strip() if token_file else None
     return Settings(
@@ -47,4 +50,5 @@ def settings(environment: dict[str, str] | None = None) -> Settings:
         env.get("INTERACT_NATS_URL", "nats://127.0.0.1:4222"),
         token,
         int(env.get("INTERACT_REPLICA", "0")),
+        float(env.get("INTERACT_PATIENCE_SECONDS", "10")),
     )
