@@ -1,0 +1,7 @@
+"""The SDK's one door to NATS: windowed publishing, continuous pulling, the state bucket."""
+
+from interact._jetstream._connection import JetStream, connect
+from interact._jetstream._pull import PREFETCH_MESSAGES
+from interact._jetstream._window import WINDOW_BYTES
+
+__all__ = ["PREFETCH_MESSAGES", "WINDOW_BYTES", "JetStream", "connect"]

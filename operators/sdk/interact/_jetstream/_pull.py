@@ -1,0 +1,161 @@
+"""A continuous pull from a durable consumer, with bounded prefetch."""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+PULL_SECONDS = 20.0
+PREFETCH_MESSAGES = 256
+PREFETCH_SECONDS = 0.25
+"""Work to hold ahead of the kernel; more would starve the other replicas."""
+
+
+class Held:
+    """One message of a pull; answered at most once."""
+
+    __slots__ = ("_client", "_reply", "attempt", "payload")
+
+    def __init__(self, client: Client, message: Msg) -> None:
+        self._client = client
+        self._reply = message.reply
+        self.payload = message.data
+        tokens = message.reply.split(".")
+        self.attempt = int(tokens[4] if len(tokens) == 9 else tokens[6])  # NATS ADR-15: v1, v2
+
+    async def ack(self) -> None:
+        """Done; never send it again."""
+        await self._answer(b"+ACK")
+
+    async def hand_back(self) -> None:
+        """Not started; give it to another replica at once."""
+        await self._answer(b"-NAK")
+
+    async def in_progress(self) -> None:
+        """Still held; do not give it to another."""
+        await self._answer(b"+WPI")
+
+    async def _answer(self, word: bytes) -> None:
+        with suppress(nats.errors.OutboundBufferLimitError):
+            await self._client.publish(self._reply, word)
+
+
+@dataclass(slots=True)
+class Pull:
+    """A continuous pull: topped up at half, sized by what messages turn out to weigh."""
+
+    client: Client
+    stream: str
+    durable: str
+    wake: Callable[[], None]
+    max_bytes: int
+    _arrived: "deque[Held]" = field(default_factory=deque)
+    _wanted: int = 0
+    _asked_at: float = 0.0
+    _weight: float = 0.0
+    _seconds: float = 0.0
+    _stopped: bool = False
+    _inbox: str = ""
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Subscribe, and ask for the first messages."""
+        self._inbox = self.client.new_inbox()
+        self._subscription = await self.client.subscribe(
+            self._inbox, cb=self._received, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        self._tasks.append(asyncio.create_task(self._keep_asking(), name=f"pull {self.durable}"))
+        await self._ask()
+
+    async def take(self) -> Held | None:
+        """The next message that has arrived; None if none has."""
+        if not self._arrived:
+            return None
+        held = self._arrived.popleft()
+        await self._ask()
+        return held
+
+    def pace(self, seconds: float) -> None:
+        """Tell how long one message takes, so that replicas share what there is."""
+        self._seconds = 0.8 * self._seconds + 0.2 * seconds if self._seconds else seconds
+
+    async def stop(self) -> Sequence[Held]:
+        """Fetch no more; what had arrived and was not taken."""
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+        if self._subscription is not None:
+            with suppress(nats.errors.Error):
+                await self._subscription.unsubscribe()
+            self._subscription = None
+        left = list(self._arrived)
+        self._arrived.clear()
+        return left
+
+    def forget(self) -> None:
+        """The connection was lost and with it every request."""
+        self._wanted = 0
+
+    @property
+    def _depth(self) -> int:
+        """How many messages to hold or expect: all of a window of bytes, at least two."""
+        if not self._seconds:
+            return 2
+        share = PREFETCH_SECONDS / self._seconds
+        return max(
+            2, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share))
+        )
+
+    async def _received(self, message: Msg) -> None:
+        if not message.reply:
+            left = (message.headers or {}).get("Nats-Pending-Messages")
+            self._wanted = max(0, self._wanted - int(left)) if left else 0
+            if (message.headers or {}).get("Status") == "409":
+                logger.debug("pull ended: %s", (message.headers or {}).get("Description"))
+            return
+        self._wanted = max(0, self._wanted - 1)
+        weight = len(message.data)
+        self._weight = 0.8 * self._weight + 0.2 * weight if self._weight else float(weight)
+        held = Held(self.client, message)
+        if self._stopped:
+            await held.hand_back()
+            return
+        self._arrived.append(held)
+        self.wake()
+        await self._ask()
+
+    async def _ask(self) -> None:
+        depth = self._depth
+        missing = depth - self._wanted - len(self._arrived)
+        if self._stopped or missing * 2 < depth:
+            return
+        self._wanted += missing
+        self._asked_at = asyncio.get_running_loop().time()
+        request = {"batch": missing, "expires": int(PULL_SECONDS * 1e9)}
+        with suppress(nats.errors.OutboundBufferLimitError):
+            await self.client.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.durable}",
+                json.dumps(request).encode(),
+                reply=self._inbox,
+            )
+
+    async def _keep_asking(self) -> None:
+        """Ask again when messages were taken, or a request went unanswered past its time."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(0.5)
+            if self._wanted and loop.time() - self._asked_at > PULL_SECONDS + 2:
+                self._wanted = 0
+            if self.client.is_connected:
+                await self._ask()

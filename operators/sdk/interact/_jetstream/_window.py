@@ -1,0 +1,177 @@
+"""Publishing with a bounded window: what was sent and is not stored yet."""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from interact._errors import TooLarge
+
+logger = logging.getLogger(__name__)
+
+PUBACK_SECONDS = 5.0
+"""After this long without an answer a message is sent again; its identity makes that safe."""
+WINDOW_BYTES = 32 << 20
+WINDOW_MESSAGES = 512
+FULL = frozenset({10077, 10167, 10122})
+"""JetStream error codes that mean "later": maximum bytes, too many in flight, messages."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A message on its way into a stream."""
+
+    subject: str
+    payload: bytes
+    identity: str
+    stored: Callable[[], Awaitable[None]] | None
+    due: float
+    attempts: int = 0
+
+
+class Window:
+    """Messages on their way into streams, bounded in bytes and number."""
+
+    def __init__(self, client: Client) -> None:
+        self.blocked_seconds = 0.0
+        self._client = client
+        self._inbox = client.new_inbox()
+        self._sent: dict[str, _Sent] = {}
+        self._refused: set[str] = set()
+        self._sent_bytes = 0
+        self._number = 0
+        self._space = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listen for the server's answers, and repeat what got none."""
+        answers = await self._client.subscribe(
+            f"{self._inbox}.*", cb=self._answered, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        repeating = asyncio.create_task(self._repeat(), name="repeat unanswered messages")
+        try:
+            yield
+        finally:
+            repeating.cancel()
+            with suppress(asyncio.CancelledError):
+                await repeating
+            with suppress(nats.errors.Error):
+                await answers.unsubscribe()
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        identity: str = "",
+        stored: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Send one message; wait only while the window is full.
+
+        Raises:
+            TooLarge: If the server would cut the connection over its size.
+        """
+        if len(payload) > self._client.max_payload - 1024:
+            raise TooLarge(len(payload), self._client.max_payload)
+        if self._full(len(payload)):
+            await self._wait_for_space(len(payload))
+        self._number += 1
+        token = str(self._number)
+        loop = asyncio.get_running_loop()
+        self._sent[token] = sent = _Sent(
+            subject, payload, identity, stored, loop.time() + PUBACK_SECONDS
+        )
+        self._sent_bytes += len(payload)
+        await self._send(token, sent)
+
+    def _full(self, size: int) -> bool:
+        """Whether the window is full, or a stream has refused what it already got."""
+        return bool(self._sent) and (
+            bool(self._refused)
+            or self._sent_bytes + size > WINDOW_BYTES
+            or len(self._sent) >= WINDOW_MESSAGES
+        )
+
+    async def _wait_for_space(self, size: int) -> None:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        while self._full(size):
+            self._space.clear()
+            await self._space.wait()
+        self.blocked_seconds += loop.time() - since
+
+    async def _send(self, token: str, sent: _Sent) -> None:
+        headers = {"Nats-Msg-Id": sent.identity} if sent.identity else None
+        with suppress(nats.errors.OutboundBufferLimitError):  # reconnecting: the repeat brings it
+            await self._client.publish(
+                sent.subject, sent.payload, reply=f"{self._inbox}.{token}", headers=headers
+            )
+
+    async def _answered(self, answer: Msg) -> None:
+        token = answer.subject.rpartition(".")[2]
+        sent = self._sent.get(token)
+        if sent is None:
+            return
+        refusal = _refusal(answer)
+        if refusal is None:
+            del self._sent[token]
+            self._refused.discard(token)
+            self._sent_bytes -= len(sent.payload)
+            self._space.set()
+            if sent.stored is not None:
+                await sent.stored()
+            return
+        code, text = refusal
+        if code not in FULL and sent.attempts % 20 == 0:
+            logger.warning("stream refused a message: %s", text, extra={"subject": sent.subject})
+        self._refused.add(token)
+        sent.attempts += 1
+        pause = min(0.005 * 2 ** min(sent.attempts, 5), 0.1) * random.uniform(0.5, 1.0)  # noqa: S311
+        loop = asyncio.get_running_loop()
+        sent.due = loop.time() + pause + PUBACK_SECONDS
+        loop.call_later(pause, self._again, token)
+
+    def _again(self, token: str) -> None:
+        sent = self._sent.get(token)
+        if sent is not None:
+            self._keep(asyncio.ensure_future(self._send(token, sent)))
+
+    def _keep(self, task: "asyncio.Future[None]") -> None:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _repeat(self) -> None:
+        """Send again what was not answered in time: the server may have been away."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(PUBACK_SECONDS / 4)
+            if not self._client.is_connected:
+                continue
+            now = loop.time()
+            for token, sent in [item for item in self._sent.items() if item[1].due < now]:
+                sent.due = now + PUBACK_SECONDS
+                await self._send(token, sent)
+
+    async def flush(self) -> None:
+        """Wait until everything sent is stored."""
+        while self._sent:
+            self._space.clear()
+            await self._space.wait()
+        await self._client.flush()
+
+
+def _refusal(answer: Msg) -> tuple[int, str] | None:
+    """The error code and text of a publish that was not stored; None if it was."""
+    if (answer.headers or {}).get("Status") == "503":
+        return 503, "no stream has this subject"
+    if answer.data.startswith(b'{"stream"'):
+        return None
+    reply = json.loads(answer.data or b"{}")
+    error = reply.get("error")
+    return (int(error.get("err_code", 0)), str(error.get("description"))) if error else None
