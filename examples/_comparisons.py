@@ -74,7 +74,7 @@ def measured(name: str, example: Path, pictures: Path) -> list[Row]:
 
 def simulated(example: Path, pictures: Path) -> list[Row]:
     """Rows of the simulated SrTiO3 scan."""
-    events = _oracles.counted(example / "counted_stempy_v3.h5", CENTER, RADIUS, INNER, OUTER)
+    events = _oracles.counted(example / "simulated.h5", CENTER, RADIUS, INNER, OUTER)
     with np.load(example / "expected.npz") as archive:
         expected = archive["com_yx"]
     com, fields = saved(pictures, "com"), saved(pictures, "fields").channels

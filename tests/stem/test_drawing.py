@@ -128,7 +128,7 @@ def test_a_vector_is_zero_at_its_mean_and_has_three_panels():
 
 
 def test_a_pattern_is_logarithmic_with_its_aperture_in_calibrated_units():
-    axes = Axis("y", "mrad", 2.0, -40.0), Axis("x", "mrad", 2.0, -60.0)
+    axes = Axis("y", "mrad", 2.0), Axis("x", "mrad", 2.0)
     attributes = {"style": "pattern", "center": [20, 30], "radius": 5, "inner": 8, "outer": 12}
     shown = image({"sum": np.eye(48, 64) * 1000}, axes=axes, attributes=attributes)
 
@@ -136,6 +136,7 @@ def test_a_pattern_is_logarithmic_with_its_aperture_in_calibrated_units():
 
     assert isinstance(panel.legend, Bar)
     assert panel.legend.log
+    assert _lengths.place(shown).extent == (-61.0, 67.0, 55.0, -41.0), "angles from the centre"
     assert panel.marks.cross == (0.0, 0.0)
     assert [(c.y, c.x, c.radius_y, c.dashed) for c in panel.marks.circles] == [
         (0.0, 0.0, 10.0, False),
@@ -256,7 +257,7 @@ def test_facts_tell_scan_step_rotation_energy_and_dose():
     )
 
     assert _captions.facts(shown) == (
-        "scan 5 × 9 · step 0.2 Å · rotation −12.5°, flipped "
+        "planted · scan 5 × 9 · step 0.2 Å · rotation −12.5°, flipped "
         "(least curl at −10.2° or 169.8°) · 300 keV · 200 e⁻/frame"
     )
     assert _captions.counts(shown) == "empty positions 2 · saturated pixels 0"

@@ -26,7 +26,7 @@ def label(
     y: float,
     text: str = "",
     up: float = 0,
-    **style: Any,  # noqa: ANN401
+    **style: Any,
 ) -> Annotation:
     """A text at (x, y) in parts of a box, moved up by pixels; it may lie outside the box."""
     options: dict[str, Any] = {"fontsize": SMALL, "color": INK, "parse_math": False, **style}
@@ -50,7 +50,7 @@ class Canvas:
         w, h = self.width, self.height
         return self._figure.add_axes((left / w, bottom / h, width / w, height / h))
 
-    def text(self, left: float, top: float, text: str = "", *, size: float, **style: Any) -> Text:  # noqa: ANN401
+    def text(self, left: float, top: float, text: str = "", *, size: float, **style: Any) -> Text:
         """A text whose upper left corner lies at (left, top), with every sign taken as it is."""
         return self._figure.text(
             left / self.width, top / self.height, text, fontsize=size, va="top", parse_math=False, **style

@@ -12,7 +12,7 @@ COMPLETE, PARTIAL, INCOMPLETE = "#1b7837", "#2166ac", "#b2182b"
 
 def title(image: Image) -> str:
     """The first line of a picture."""
-    return str(image.attributes.get("title") or image.scan.title or ", ".join(image.channels))
+    return str(image.attributes.get("title") or ", ".join(image.channels))
 
 
 def completeness(image: Image) -> tuple[str, str]:
@@ -54,17 +54,22 @@ def counts(image: Image) -> str:
 
 
 def facts(image: Image) -> str:
-    """The scan and the instrument: size, step, rotation, energy, dose."""
+    """The scan and the instrument: origin, size, step, aperture, rotation, energy, dose."""
     scan, calibration = image.scan, image.scan.calibration
     size = " × ".join(str(edge) for edge in scan.shape)
-    parts = [f"scan {size}" + (" positions" if scan.listed else "")]
+    parts = [scan.title, f"scan {size}" + (" positions" if scan.listed else "")]
     parts += [f"step {step}" for step in [step_text(calibration)] if step]
-    parts += [turned(image)]
+    parts += [_aperture(image), turned(image)]
     if calibration.energy is not None:
         parts.append(f"{calibration.energy:g} keV")
     if calibration.dose is not None:
         parts.append(f"{calibration.dose:g} e⁻/frame")
     return " · ".join(part for part in parts if part)
+
+
+def _aperture(image: Image) -> str:
+    radius = image.attributes.get("radius")
+    return f"circle r = {radius:g} px" if isinstance(radius, int | float) else ""
 
 
 def step_text(calibration: Calibration) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def _scalar(image: Image, name: str) -> Content:
 def _vector(image: Image) -> tuple[Content, ...]:
     unit = image.units.get("y", "")
     y, x = numbers(image.channels["y"]), numbers(image.channels["x"])
-    middle = pair(image.attributes.get("center")) or (_mean(y), _mean(x))
+    middle = _lengths.pair(image.attributes.get("center")) or (_mean(y), _mean(x))
     panels = []
     for name, values, zero in zip("yx", (y, x), middle, strict=True):
         bar = Bar("RdBu_r", *_colours.symmetric_limits(values, zero), unit)
@@ -122,7 +121,7 @@ def _pattern(image: Image) -> Content:
 
 def marks(image: Image) -> Marks:
     """The centre and aperture of a pattern, from pixels of the detector to units of its axes."""
-    center = pair(image.attributes.get("center"))
+    center = _lengths.pair(image.attributes.get("center"))
     if center is None:
         return Marks()
     where = _lengths.place(image)
@@ -135,13 +134,3 @@ def marks(image: Image) -> Marks:
             edges = radius * abs(where.y.step), radius * abs(where.x.step)
             circles.append(Circle(y, x, *edges, dashed=key != "radius"))
     return Marks((y, x), tuple(circles))
-
-
-def pair(value: object) -> tuple[float, float] | None:
-    """A (y, x) of an attribute, or None if it is not one."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        return None
-    y, x = value
-    return (
-        (float(y), float(x)) if isinstance(y, int | float) and isinstance(x, int | float) else None
-    )

@@ -83,7 +83,8 @@ def _height(value: float, bar: Bar) -> float:
 
 def _tick(value: float, power: int, bar: Bar) -> str:
     decade = np.log10(value) if bar.log else 0.5
-    if bar.log and abs(decade) >= 3 and abs(decade - round(decade)) < 1e-9:
+    wide = bar.high >= 1e3 or bar.low <= 1e-3
+    if wide and abs(decade - round(decade)) < 1e-9:
         return f"10{str(round(decade)).translate(SUPERSCRIPT)}"
     return f"{value / 10.0**power:.{3 if bar.log else 6}g}".replace("-", "−")
 

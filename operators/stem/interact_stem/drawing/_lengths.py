@@ -40,13 +40,22 @@ def place(image: Image) -> Place:
     if len(image.shape) == 1:
         return _listed(image)
     rows, columns = image.shape
-    axes = image.axes if len(image.axes) == 2 else (Axis("y"), Axis("x"))
-    y, x = axes
+    y, x = _grid(image)
     left, right = x.origin - 0.5 * x.step, x.origin + (columns - 0.5) * x.step
     top, bottom = y.origin - 0.5 * y.step, y.origin + (rows - 0.5) * y.step
     width, height = box(abs(right - left), abs(bottom - top))
     size = _snapped(width, columns), _snapped(height, rows)
     return Place(y, x, (left, right, bottom, top), size)
+
+
+def _grid(image: Image) -> tuple[Axis, Axis]:
+    """The axes of a grid; angles of a pattern count from the centre of the beam."""
+    y, x = image.axes if len(image.axes) == 2 else (Axis("y"), Axis("x"))
+    center = pair(image.attributes.get("center"))
+    if image.attributes.get("style") == "pattern" and center and calibrated(x):
+        y = Axis(y.name, y.unit, y.step, -y.step * center[0])
+        x = Axis(x.name, x.unit, x.step, -x.step * center[1])
+    return y, x
 
 
 def _listed(image: Image) -> Place:
@@ -135,3 +144,13 @@ def exponent(values: Sequence[float]) -> int:
     if largest == 0 or 1e-2 <= largest < 1e5:
         return 0
     return 3 * math.floor(math.log10(largest) / 3)
+
+
+def pair(value: object) -> tuple[float, float] | None:
+    """A (y, x) of an attribute, or None if it is not one."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        return None
+    y, x = value
+    return (
+        (float(y), float(x)) if isinstance(y, int | float) and isinstance(x, int | float) else None
+    )
