@@ -30,10 +30,11 @@ from interact._errors import (
     TooLarge,
     TransientError,
 )
-from interact._operator import Latest, Operator, Resume, Zip, dependencies, operator, source
+from interact._operator import Operator, dependencies, operator, source
 from interact._parameters import Param
 from interact._reducer import FrameSum, Progress, Reducer, ScanImage, Slots, scan_axes, scan_image
 from interact._scan import Calibration, Scan, Tombstone, positions
+from interact._signature import Latest, Resume, Zip
 
 __all__ = [
     "Axis",

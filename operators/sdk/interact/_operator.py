@@ -4,72 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import (
-    Annotated,
     Any,
     Literal,
     TypeVar,
-    get_args,
-    get_origin,
     get_type_hints,
     overload,
 )
 
-from interact._batches import Batch
 from interact._errors import OperatorError
 from interact._parameters import Declared, Parameter, parameter
 from interact._reducer import Reducer
+from interact._signature import (
+    Port,
+    dashed,
+    iterated,
+    outputs_of,
+    port_of,
+    signature,
+    summary,
+)
 
-T = TypeVar("T")
 Role = Literal["kernel", "classic", "source", "reducer"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Join:
-    """How an input port meets the others; see `Latest` and `Zip`."""
-
-    how: Literal["latest", "zip"]
-
-
-Latest = Annotated[T, Join("latest")]
-"""A side input: the kernel gets the newest value; it waits for the first."""
-
-Zip = Annotated[T, Join("zip")]
-"""An input joined with the other `Zip` inputs by index; frames missing in one are dropped."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a source goes on after a restart: frames up to ``index`` were stored.
-
-    ``scan`` counts the scans that are over; ``index`` is the next frame to read of the current one.
-    """
-
-    scan: int = 0
-    index: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Port:
-    """A typed port; ``types`` are kinds of batches, ``optional`` that the kernel takes None."""
-
-    name: str
-    types: tuple[str, ...]
-    join: Literal["none", "zip", "latest"] = "none"
-    optional: bool = False
-
-    def spec(self) -> dict[str, Any]:
-        """The port as the operator's YAML has it."""
-        words = self.name.replace("_", " ")
-        entry = {
-            "name": self.name,
-            "label": words.capitalize(),
-            "description": f"{words.capitalize()}: {' or '.join(self.types)}.",
-            "type": "|".join(self.types),
-        }
-        return entry if self.join == "none" else {**entry, "join": self.join}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -177,7 +134,7 @@ def operator(
     """
 
     def make(function: Callable[..., Any]) -> Operator:
-        title = name or _dashed(function.__name__)
+        title = name or dashed(function.__name__)
         if inspect.isclass(function):
             return _reducer(title, function, outputs)
         made = _kernel(title, function, parallel, thread, inputs, outputs)
@@ -211,14 +168,14 @@ def source(
     """
 
     def make(function: Callable[..., Any]) -> Operator:
-        title = name or _dashed(function.__name__)
-        ports, found, resume = _signature(title, function)
+        title = name or dashed(function.__name__)
+        ports, found, resume = signature(title, function)
         if ports:
             raise OperatorError(f"source {title} takes an input {ports[0].name}; a source has none")
-        returned = _iterated(get_type_hints(function, include_extras=True).get("return"))
-        out = _outputs(title, returned, outputs)
+        returned = iterated(get_type_hints(function, include_extras=True).get("return"))
+        out = outputs_of(title, returned, outputs)
         return Operator(
-            title, "source", function, _summary(function), (), out, found, wants_resume=resume
+            title, "source", function, summary(function), (), out, found, wants_resume=resume
         )
 
     return make if function is None else make(function)
@@ -258,10 +215,10 @@ def _kernel(
     if names[:2] == ["inputs", "parameters"]:
         ins = tuple(Port(n, tuple(t.split("|"))) for n, t in (inputs or {}).items())
         return Operator(
-            title, "classic", function, _summary(function), ins,
-            _outputs(title, None, outputs), (), parallel, thread, dependencies=generators,
+            title, "classic", function, summary(function), ins,
+            outputs_of(title, None, outputs), (), parallel, thread, dependencies=generators,
         )  # fmt: skip
-    ports, found, _ = _signature(title, function, skip=len(generators))
+    ports, found, _ = signature(title, function, skip=len(generators))
     plain = [port for port in ports if port.join == "none"]
     if len(plain) > 1 and not all(port.optional for port in plain):
         raise OperatorError(
@@ -276,7 +233,7 @@ def _kernel(
         )
     returned = get_type_hints(function, include_extras=True).get("return")
     return Operator(
-        title, "kernel", function, _summary(function), ports, _outputs(title, returned, outputs),
+        title, "kernel", function, summary(function), ports, outputs_of(title, returned, outputs),
         found, parallel, thread, dependencies=generators,
     )  # fmt: skip
 
@@ -286,7 +243,7 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
         raise OperatorError(f"operator {title}: a class must be a Reducer")
     arguments = list(inspect.signature(function.add).parameters)
     part = get_type_hints(function.add, include_extras=True).get(arguments[2])
-    port = _port(title, arguments[2], part)
+    port = port_of(title, arguments[2], part)
     returned = get_type_hints(function.result, include_extras=True).get("return")
     hints = get_type_hints(function, include_extras=True)
     found = tuple(
@@ -298,87 +255,8 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
         title,
         "reducer",
         function,
-        _summary(function),
+        summary(function),
         (port,),
-        _outputs(title, returned, outputs),
+        outputs_of(title, returned, outputs),
         found,
     )
-
-
-def _signature(
-    title: str, function: Callable[..., Any], skip: int = 0
-) -> tuple[tuple[Port, ...], tuple[Parameter, ...], bool]:
-    """Input ports, parameters, and whether the function wants to resume."""
-    hints = get_type_hints(function, include_extras=True)
-    ports: list[Port] = []
-    found: list[Parameter] = []
-    others: list[str] = []
-    resume = False
-    for argument in inspect.signature(function).parameters.values():
-        hint = hints.get(argument.name)
-        if hint is Resume:
-            resume = True
-        elif argument.kind is argument.KEYWORD_ONLY or isinstance(argument.default, Declared):
-            found.append(parameter(title, argument.name, hint, argument.default))
-        elif _types(hint):
-            ports.append(_port(title, argument.name, hint))
-        else:
-            others.append(argument.name)
-    if len(others) != skip:
-        raise OperatorError(
-            f"operator {title}: argument{'s' if len(others) > 1 else ''} {', '.join(others) or '-'} "
-            f"and {skip} dependencies do not match; annotate ports with DenseFrames, SparseFrames, "
-            "Values, Image or Bytes, put parameters behind '*', and give the rest with @dependencies"
-        )
-    return tuple(ports), tuple(found), resume
-
-
-def _port(title: str, name: str, hint: Any) -> Port:
-    kinds = _types(hint)
-    if not kinds:
-        raise OperatorError(
-            f"operator {title}: {name} is annotated {hint!r}; a port's type is DenseFrames, "
-            "SparseFrames, Values, Image, Bytes, Batch for any, or a union of them"
-        )
-    joins = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Join)]
-    optional = any(member is type(None) for member in get_args(hint))
-    return Port(name, kinds, joins[0].how if joins else "none", optional)
-
-
-def _types(hint: Any) -> tuple[str, ...]:
-    """Kinds of batches an annotation names; none if it names anything else."""
-    if get_origin(hint) is Annotated:
-        return _types(get_args(hint)[0])
-    members = get_args(hint) if get_origin(hint) in {typing.Union, type(int | str)} else (hint,)
-    kinds = [m for m in members if m is not type(None)]
-    if not kinds or not all(inspect.isclass(m) and issubclass(m, Batch) for m in kinds):
-        return ()
-    return tuple("any" if m is Batch else m.kind for m in kinds)
-
-
-def _iterated(hint: Any) -> Any:
-    """What an iterator's annotation yields."""
-    return get_args(hint)[0] if get_args(hint) and get_origin(hint) is not typing.Union else hint
-
-
-def _outputs(title: str, returned: Any, outputs: Mapping[str, Any] | None) -> tuple[Port, ...]:
-    if outputs is not None:
-        return tuple(
-            Port(name, tuple(kind.split("|")))
-            if isinstance(kind, str)
-            else _port(title, name, kind)
-            for name, kind in outputs.items()
-        )
-    if returned is None or returned is type(None):
-        return ()
-    return (_port(title, "out", returned),)
-
-
-def _summary(function: Any) -> str:
-    text = inspect.getdoc(function) or inspect.getdoc(inspect.getmodule(function)) or ""
-    return text.split("\n\n")[0].replace("\n", " ").strip()
-
-
-def _dashed(name: str) -> str:
-    spaced = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
-    return spaced.replace("_", "-")

@@ -16,10 +16,11 @@ from interact_api.report import ScanReport
 
 from interact._batches import Batch
 from interact._errors import BatchError
-from interact._operator import Operator, Resume
+from interact._operator import Operator
 from interact._outlet import Outlet
 from interact._ports import Broker
 from interact._scan import Scan, Tombstone
+from interact._signature import Resume
 from interact._tally import Tally
 
 SAVE_SECONDS = 0.5
