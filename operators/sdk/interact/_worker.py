@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,15 @@ from interact._coverage import Ledger
 from interact._errors import TransientError
 from interact._identity import identity
 from interact._kernel import Done, Failed, Kernel, settled
+from interact._letters import Letters
 from interact._operator import Operator
 from interact._outlet import Outlet
+from interact._pairs import Pairs
 from interact._ports import Broker, Delivery, Inlet
 from interact._reducing import Reducing
 from interact._tally import Tally
 
 PREFETCH_BYTES = 16 << 20
-MOST_PAIRS = 1024
-"""Halves of joins that may wait for each other."""
 
 Work = tuple[InputConfig, Delivery, Header, Batch]
 
@@ -62,8 +61,10 @@ class Worker:
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._held: dict[int, tuple[Delivery, float]] = {}
-        self._pairs: OrderedDict[tuple[str, int, int], dict[str, Work]] = OrderedDict()
-        self._waiting: deque[Work] = deque()
+        self._letters = Letters(config, broker, tally)
+        self._pairs: Pairs[Work] = Pairs(
+            {entry.port for entry in config.inputs if entry.join == "zip"}
+        )
 
     def stop(self) -> None:
         """Fetch no more, finish what is in the kernel, hand back the rest."""
@@ -142,7 +143,9 @@ class Worker:
                     "kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}"
                 )
         except WireError as error:
-            await self._undecodable(entry, delivery, error)
+            await self._letters.undecodable(
+                entry.port, delivery.payload, error, stored=lambda: self._done(delivery)
+            )
             return
         if header.kind == "end":
             await self._end(header, entry, delivery)
@@ -176,7 +179,7 @@ class Worker:
 
     async def _process(self, *works: Work) -> None:
         """One message, or the halves of a join, through the kernel and out."""
-        entry, delivery, header, batch = works[0]
+        entry, _delivery, header, batch = works[0]
         given = {work[0].port: work[3] for work in works}
         lane = (entry.source, header.lane)
         done = self._all_done([work[1] for work in works])
@@ -196,7 +199,7 @@ class Worker:
             self.tally.warn(f"{self.operator.name} asks for another try: {error}")
             await self._retry_later([work[1] for work in works])
             return
-        await self._keep_failed(header, result.failed)
+        await self._letters.failed(header, result.failed)
         outputs = self._outputs(batch, result, interim=batch.stop == batch.start)
         if self.keeps_ledger and batch.stop > batch.start:
             self._mark(lane, batch, result.failed)
@@ -282,69 +285,22 @@ class Worker:
             self.tally.scans_complete += 1
         self._look_done()
 
+    async def _join(self, work: Work) -> None:
+        """Keep a half until the others of the same frames have come."""
+        entry, _, _, batch = work
+        halves, repeated = self._pairs.add(
+            (batch.scan.id, batch.start, batch.stop), entry.port, work
+        )
+        if repeated is not None:
+            await self._done(repeated[1])
+        if halves:
+            await self._process(*_common(halves))
+
     def _look_done(self) -> None:
         if self.keeps_ledger and self.ledger.done and self.tally.state == "running":
             self.tally.state = "done"
 
-    # -- joins ----------------------------------------------------------------------------------
-
-    async def _join(self, work: Work) -> None:
-        """Keep a half until the others of the same frames have come."""
-        batch = work[3]
-        key = (batch.scan.id, batch.start, batch.stop)
-        halves = self._pairs.setdefault(key, {})
-        before = halves.pop(work[0].port, None)
-        if before is not None:
-            await self._done(before[1])  # the same half again: the first copy stays held no more
-        halves[work[0].port] = work
-        wanted = {entry.port for entry in self.config.inputs if entry.join == "zip"}
-        if set(halves) < wanted:
-            return
-        del self._pairs[key]
-        common = halves[next(iter(halves))][3].index
-        for other in halves.values():
-            common = np.intersect1d(common, other[3].index)
-        works = [
-            (entry, delivery, header, part.select(np.isin(part.index, common)))
-            for entry, delivery, header, part in halves.values()
-        ]
-        await self._process(*works)
-
     # -- what goes wrong ------------------------------------------------------------------------
-
-    async def _undecodable(self, entry: InputConfig, delivery: Delivery, error: WireError) -> None:
-        self.tally.undecodable += 1
-        self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
-        name = identity(self.config.run, self.config.operator, entry.port, delivery.payload[:4096])
-        await self._broker.publish(
-            self.config.dead_letter_subject, delivery.payload,
-            identity=name.hex(), stored=lambda: self._done(delivery),
-        )  # fmt: skip
-
-    async def _keep_failed(self, header: Header, failed: tuple[Failed, ...]) -> None:
-        """Keep each frame a kernel failed on, with the reason."""
-        for failure in failed:
-            part = next(iter(failure.part.values()))
-            self.tally.fail(f"{self.operator.name}: {failure.error}", frames=max(len(part), 1))
-            letter = {
-                **part.attributes,
-                "error": failure.error,
-                "traceback": failure.digest,
-                "operator": self.config.operator,
-            }
-            name = identity(
-                self.config.run,
-                self.config.operator,
-                "dead",
-                header.identity,
-                int(part.index[0]) if len(part) else 0,
-            )
-            copy = part.replace(attributes=letter)
-            await self._broker.publish(
-                self.config.dead_letter_subject,
-                _codec.encode(copy, identity=name),
-                identity=name.hex(),
-            )
 
     async def _retry_later(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -387,3 +343,12 @@ def _only(batch: Batch, fresh: Any) -> Batch:
         if fresh.all() or len(fresh) != len(batch)
         else batch.select(fresh, reason="duplicate")
     )
+
+
+def _common(halves: list[Work]) -> list[Work]:
+    """The halves of a join with only the frames that all of them have."""
+    index = reduce(np.intersect1d, (batch.index for _, _, _, batch in halves))
+    return [
+        (entry, delivery, header, batch.select(np.isin(batch.index, index)))
+        for entry, delivery, header, batch in halves
+    ]
