@@ -1,0 +1,92 @@
+"""A broker without a network: what one process hands out, takes back and is told."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+Stored = Callable[[], Awaitable[None]]
+
+
+class StubDelivery:
+    """One message; answering it is counted."""
+
+    __slots__ = ("_broker", "attempt", "payload")
+
+    def __init__(self, broker: "StubBroker", payload: bytes) -> None:
+        self._broker = broker
+        self.payload = payload
+        self.attempt = 1
+
+    async def ack(self) -> None:
+        self._broker.acked += 1
+
+    async def hand_back(self) -> None:
+        self._broker.handed_back += 1
+
+    async def in_progress(self) -> None:
+        pass
+
+
+class StubInlet:
+    """The same payload a number of times; calls back at the end."""
+
+    def __init__(self, broker: "StubBroker") -> None:
+        self._broker = broker
+
+    async def take(self) -> StubDelivery | None:
+        broker = self._broker
+        if not broker.left:
+            broker.empty()
+            return None
+        broker.left -= 1
+        return StubDelivery(broker, broker.payload)
+
+    def pace(self, seconds: float) -> None:
+        pass
+
+    async def stop(self) -> Sequence[StubDelivery]:
+        return ()
+
+
+class StubBroker:
+    """Implements what `interact._ports` asks of a broker; everything is stored at once."""
+
+    def __init__(self, payload: bytes, messages: int) -> None:
+        self.payload = payload
+        self.left = messages
+        self.empty: Callable[[], None] = lambda: None
+        self.acked = self.handed_back = self.published = self.bytes_published = 0
+
+    async def publish(
+        self, subject: str, payload: bytes, *, identity: str = "", stored: Stored | None = None
+    ) -> None:
+        del subject, identity
+        self.published += 1
+        self.bytes_published += len(payload)
+        if stored is not None:
+            await stored()
+
+    async def flush(self) -> None:
+        pass
+
+    @asynccontextmanager
+    async def consume(
+        self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int
+    ) -> AsyncIterator[StubInlet]:
+        del stream, durable, wake, max_bytes
+        yield StubInlet(self)
+
+    @asynccontextmanager
+    async def follow(
+        self, stream: str, subject: str, heard: Callable[[bytes], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        del stream, subject, heard
+        yield
+
+    async def tell(self, subject: str, payload: bytes) -> None:
+        pass
+
+    async def get(self, bucket: str, key: str) -> bytes | None:
+        del bucket, key
+
+    async def put(self, bucket: str, key: str, value: bytes) -> None:
+        pass
