@@ -75,7 +75,8 @@ def facts(pattern: Image, com: Image) -> list[tuple[str, str]]:
         ("rotation, flip", f"{calibration.rotation:g}°, {'yes' if calibration.flip else 'no'}")
     )
     if isinstance(angle := com.attributes.get("curl_angle"), int | float):
-        lines.append(("least curl at", f"{angle:.1f}° or {angle % 360 - 180:.1f}°"))
+        said = f"{angle:.1f}° or {angle % 360 - 180:.1f}°".replace("-", "−")
+        lines.append(("least curl at", said))
     lines.append(("missing frames", str(sum(com.missing.values()))))
     lines.append(("empty positions", str(com.attributes.get("empty", "not counted"))))
     lines.append(("saturated pixels", str(com.attributes.get("saturated", "not counted"))))

@@ -127,6 +127,18 @@ def test_a_vector_is_zero_at_its_mean_and_has_three_panels():
     assert middle == pytest.approx([y.mean(), x.mean()])
 
 
+def test_a_vector_is_drawn_by_its_deflection_where_it_has_one():
+    channels = {"y": planted(0, 0) + 60, "x": planted(1, 1) + 70}
+    shift = {"shift_y": planted(2, 2, -5.0), "shift_x": planted(3, 3, 2.0)}
+    attributes = {"style": "vector", "center": [60, 70]}
+
+    panels = _contents.contents(image({**channels, **shift}, attributes=attributes))
+
+    assert [panel.label for panel in panels] == ["y deflection", "x deflection", "direction"]
+    bars = [(p.legend.low, p.legend.high) for p in panels if isinstance(p.legend, Bar)]
+    assert bars == [(-5.0, 5.0), (-2.0, 2.0)]
+
+
 def test_a_pattern_is_logarithmic_with_its_aperture_in_calibrated_units():
     axes = Axis("y", "mrad", 2.0), Axis("x", "mrad", 2.0)
     attributes = {"style": "pattern", "center": [20, 30], "radius": 5, "inner": 8, "outer": 12}

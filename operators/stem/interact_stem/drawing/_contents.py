@@ -88,13 +88,17 @@ def _scalar(image: Image, name: str) -> Content:
 
 
 def _vector(image: Image) -> tuple[Content, ...]:
-    unit = image.units.get("y", "")
-    y, x = numbers(image.channels["y"]), numbers(image.channels["x"])
-    middle = _lengths.pair(image.attributes.get("center")) or (_mean(y), _mean(x))
+    """Both components around zero, and the direction."""
+    shifted = {"shift_y", "shift_x"} <= set(image.channels)
+    names, said = (("shift_y", "shift_x"), "deflection") if shifted else (("y", "x"), "component")
+    y, x = (numbers(image.channels[name]) for name in names)
+    unit = image.units.get(names[0], "")
+    middle = (0.0, 0.0) if shifted else _lengths.pair(image.attributes.get("center"))
+    middle = middle or (_mean(y), _mean(x))
     panels = []
     for name, values, zero in zip("yx", (y, x), middle, strict=True):
         bar = Bar("RdBu_r", *_colours.symmetric_limits(values, zero), unit)
-        panels.append(Content(f"{name} component", _colours.shade(values, bar), bar, values=values))
+        panels.append(Content(f"{name} {said}", _colours.shade(values, bar), bar, values=values))
     away = y - middle[0], x - middle[1]
     lengths = np.hypot(*away)
     largest = float(np.nanmax(lengths)) if np.isfinite(lengths).any() else 1.0
