@@ -3,148 +3,27 @@
 Pure: time comes in as seconds, nothing here waits or speaks to anybody.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from interact_api.config import OperatorConfig
-from interact_api.operator import Join, Role
-from interact_api.report import Report, ScanReport
+from interact_api.operator import Role
+from interact_api.report import Report
+
+from interact.cli.records import OperatorRecord, ReplicaRecord
 
 Key = tuple[str, str]
 """(pipeline, operator)"""
 
-COUNTERS = (
-    "frames_in", "frames_out", "bytes_in", "bytes_out", "messages_in", "messages_out",
-    "frames_failed", "undecodable", "redelivered", "kernel_seconds", "blocked_seconds",
-)  # fmt: skip
 INTENDED = frozenset({"filtered", "reduced", "duplicate", "failed"})
 """Reasons of tombstones that do not make a scan incomplete; failed frames have their own code."""
-RATE_SECONDS = 3.0
 _QUIET_POLLS = 2
 """Polls in a row that must find nothing pending: a message may hop between two queries of one."""
 
 
-@dataclass
-class ReplicaRecord:
-    """One replica over all its lives."""
-
-    former: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
-    report: Report | None = None
-    restarts: int = 0
-    gone: set[int] = field(default_factory=set)
-    scans: dict[str, dict[int, ScanReport]] = field(default_factory=dict)
-
-    def count(self, counter: str) -> float:
-        """A counter over all lives."""
-        now = getattr(self.report, counter) if self.report is not None else 0
-        return float(self.former[counter] + now)
-
-    @property
-    def state(self) -> str:
-        """What it said last of itself; "starting" where it said nothing in this life."""
-        return self.report.state if self.report is not None else "starting"
-
-    def hear(self, report: Report) -> bool:
-        """Take a report; whether anything in it is new."""
-        if report.pid in self.gone:
-            return False  # its last words came after its death was noted
-        last = self.report
-        self.report = report
-        for name, scan in report.scans.items():
-            self.scans.setdefault(name, {})[report.pid] = scan
-        return last != report
-
-    def die(self) -> None:
-        """Its process is gone: what it counted is kept."""
-        for counter in COUNTERS:
-            self.former[counter] = self.count(counter)
-        if self.report is not None:
-            self.gone.add(self.report.pid)
-        self.report = None
-        self.restarts += 1
-
-
-@dataclass
-class OperatorRecord:
-    """One operator of one pipeline."""
-
-    config: OperatorConfig
-    replicas: list[ReplicaRecord]
-    pending: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """Messages waiting and held, by (stream, durable)."""
-    samples: deque[tuple[float, float, float]] = field(default_factory=deque)
-    moved_at: float | None = None
-    warnings: dict[str, None] = field(default_factory=dict)
-    errors: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def is_source(self) -> bool:
-        """Whether it brings the frames."""
-        return self.config.role is Role.SOURCE
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the frames end here: it has data inputs and nobody reads its outputs."""
-        fed = any(entry.join is not Join.LATEST for entry in self.config.inputs)
-        return fed and not self.config.outputs
-
-    @property
-    def knows_its_end(self) -> bool:
-        """Whether one process has seen every frame, so that its word "done" holds."""
-        return len(self.replicas) == 1 and not self.replicas[0].restarts
-
-    def count(self, counter: str) -> float:
-        """A counter over all replicas and lives."""
-        return sum(replica.count(counter) for replica in self.replicas)
-
-    @property
-    def frames(self) -> int:
-        """Frames it handled: those a source sent, those the others took."""
-        return int(self.count("frames_out" if self.is_source else "frames_in"))
-
-    @property
-    def bytes(self) -> int:
-        """Bytes it handled, in the same way."""
-        return int(self.count("bytes_out" if self.is_source else "bytes_in"))
-
-    @property
-    def failed(self) -> int:
-        """Frames its kernel failed on and messages it could not decode."""
-        return int(self.count("frames_failed") + self.count("undecodable"))
-
-    @property
-    def ready(self) -> int:
-        """Replicas that run."""
-        return sum(replica.state in {"running", "done"} for replica in self.replicas)
-
-    @property
-    def waiting(self) -> int:
-        """Messages pending or held on its inputs."""
-        return sum(sum(counts) for counts in self.pending.values())
-
-    def states(self) -> set[str]:
-        """What its replicas say of themselves."""
-        return {replica.state for replica in self.replicas}
-
-    def sample(self, now: float) -> None:
-        """Note the counters, for the rates."""
-        self.samples.append((now, self.frames, self.bytes))
-        while len(self.samples) > 2 and self.samples[1][0] < now - RATE_SECONDS:
-            self.samples.popleft()
-
-    def rates(self) -> tuple[float, float]:
-        """Frames and bytes a second, of late."""
-        if len(self.samples) < 2:
-            return 0.0, 0.0
-        (since, frames, size), (until, frames_now, size_now) = self.samples[0], self.samples[-1]
-        span = max(until - since, 1e-9)
-        return max(frames_now - frames, 0) / span, max(size_now - size, 0) / span
-
-
 @dataclass(frozen=True)
 class ScanView:
-    """How far one scan is: the slowest of the operators at the pipeline's ends."""
+    """How far one scan is: the slowest of the operators that count its frames."""
 
     pipeline: str
     id: str
@@ -170,6 +49,7 @@ class Board:
         }
         self.moved_at = 0.0
         self.sources_started_at: float | None = None
+        self.sources_ran_at: float | None = None
         self.flow_began_at: float | None = None
         self._origins: dict[tuple[str, str], str] = {}
         self._quiet: dict[str, int] = {}
@@ -199,6 +79,8 @@ class Board:
         if record.is_source:
             if not record.frames or self.flow_began_at is None:
                 self.flow_began_at = now
+            if self.sources_ran_at is None and report.state != "starting":
+                self.sources_ran_at = now
             for scan in report.scans:
                 self._origins[pipeline, scan] = report.operator
 
@@ -249,43 +131,62 @@ class Board:
         """Every scan anybody told of, in the order of their sources' words."""
         for pipeline in self.pipelines:
             records = self.of(pipeline)
-            ends = [record for record in records if record.is_terminal]
-            tellers = ends or [record for record in records if record.is_source]
             names = dict.fromkeys(
                 scan for record in records for replica in record.replicas for scan in replica.scans
             )
             for name in names:
                 origin = self._origins.get((pipeline, name))
-                expected = [record for record in tellers if _expects(record, origin)]
-                if expected:
-                    yield self._scan(pipeline, name, expected)
+                concerned = [record for record in records if _expects(record, origin)]
+                if view := self._scan(pipeline, name, concerned):
+                    yield view
 
-    def _scan(self, pipeline: str, name: str, tellers: list[OperatorRecord]) -> ScanView:
-        told = {
-            id(record): [
-                s for replica in record.replicas for s in replica.scans.get(name, {}).values()
-            ]
-            for record in tellers
-        }
-        known = [
-            scan
-            for record in self.of(pipeline)
-            for replica in record.replicas
-            for scan in replica.scans.get(name, {}).values()
+    def _scan(self, pipeline: str, name: str, records: list[OperatorRecord]) -> ScanView | None:
+        """One scan as the operators it concerns see it."""
+        ends = [one for one in records if one.is_terminal] or [
+            one for one in records if one.is_source
         ]
-        total = max(scan.total for scan in known)
-        covered, complete, missing = total, True, dict[str, int]()
-        for record in tellers:
-            mine = told[id(record)]
-            sealed = any(scan.complete for scan in mine)
-            if not sealed and not record.knows_its_end and self.drained(pipeline):
-                sealed = True
-            complete = complete and sealed
-            covered = min(covered, total if sealed else sum(scan.covered for scan in mine))
-            for scan in mine:
-                for reason, frames in scan.missing.items():
-                    missing[reason] = max(missing.get(reason, 0), frames)
-        return ScanView(pipeline, name, covered, total, complete, missing, known[-1].shape)
+        later = self._after_reducers(pipeline)
+        counting = [
+            one
+            for one in records
+            if one.config.operator not in later and (one in ends or one.config.role is Role.REDUCER)
+        ]
+        told = [scan for record in records for scan in record.told(name)]
+        if not ends or not told:
+            return None
+        total = max(scan.total for scan in told)
+        missing: dict[str, int] = {}
+        for scan in (scan for record in (*counting, *ends) for scan in record.told(name)):
+            for reason, frames in scan.missing.items():
+                missing[reason] = max(missing.get(reason, 0), frames)
+        complete = all(self._sealed(record, name) for record in ends)
+        covered = min(
+            (total if self._sealed(one, name) else one.covered(name) for one in counting),
+            default=0,
+        )
+        return ScanView(
+            pipeline, name, total if complete else covered, total, complete, missing, told[-1].shape
+        )
+
+    def _sealed(self, record: OperatorRecord, name: str) -> bool:
+        """Whether an operator has every frame of a scan."""
+        if any(scan.complete for scan in record.told(name)):
+            return True
+        return not record.knows_its_end and self.drained(record.config.pipeline)
+
+    def _after_reducers(self, pipeline: str) -> set[str]:
+        """Operators that get results only: frames are counted before them."""
+        records = self.of(pipeline)
+        reducers = {r.config.operator for r in records if r.config.role is Role.REDUCER}
+        found: set[str] = set()
+        for _ in records:  # as many steps as the longest path may have
+            found |= {
+                record.config.operator
+                for record in records
+                for entry in record.config.inputs
+                if entry.source.partition(".")[0] in reducers | found
+            }
+        return found
 
 
 def _expects(record: OperatorRecord, origin: str | None) -> bool:

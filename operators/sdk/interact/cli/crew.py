@@ -8,9 +8,10 @@ from pathlib import Path
 
 from interact_api.operator import Role
 
-from interact.cli.board import Board, OperatorRecord, ReplicaRecord
+from interact.cli.board import Board
 from interact.cli.plans import LocalPlan
 from interact.cli.processes import Death, Member, Processes
+from interact.cli.records import OperatorRecord, ReplicaRecord
 
 START_SECONDS = 10.0
 """Longest wait of the sources for the other processes."""

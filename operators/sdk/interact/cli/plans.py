@@ -18,6 +18,7 @@ MIB = 1 << 20
 MOST_PORT_BYTES = 256 * MIB
 LEAST_PORT_BYTES = 64 * MIB
 STORE_MARGIN = 64 * MIB
+STATE_BYTES = 64 * MIB
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,13 @@ class LocalPlan:
 
 
 def plans(
-    pipelines: Sequence[Pipeline], operators: Mapping[str, InteractOperator], namespace: str
+    pipelines: Sequence[Pipeline],
+    operators: Mapping[str, InteractOperator],
+    namespace: str,
+    *,
+    own_server: bool = True,
 ) -> LocalPlan:
-    """Plan a run: streams in memory, sized by this machine.
+    """Plan a run: streams in memory, sized by this machine, or small on somebody else's server.
 
     Raises:
         CommandError: If a pipeline cannot run; says every reason of every pipeline.
@@ -75,7 +80,8 @@ def plans(
         run=run,
         storage=Storage.MEMORY,
         state_storage=Storage.MEMORY,
-        max_bytes=port_bytes(ports, _physical_bytes()),
+        state_bytes=STATE_BYTES,
+        max_bytes=port_bytes(ports, _physical_bytes()) if own_server else LEAST_PORT_BYTES,
     )
     found: dict[str, Plan] = {}
     problems: list[str] = []

@@ -52,7 +52,7 @@ def run(arguments: Arguments) -> Exit:
     """
     found = catalogues.catalogue(arguments.files, arguments.operators)
     changed = overrides.applied(found, overrides.parse(arguments.sets, arguments.replicas))
-    plan = plans.plans(changed, found.operators, arguments.namespace)
+    plan = plans.plans(changed, found.operators, arguments.namespace, own_server=not arguments.nats)
     console = Console(stderr=arguments.as_json)
     live = console.is_terminal and not arguments.plain
     screen: Screen = LiveScreen(console) if live else PlainScreen(console)
@@ -115,6 +115,7 @@ def _nats(
     """The server to use: one that is named, or one of our own."""
     try:
         if arguments.nats:
+            _look(arguments.nats)
             yield arguments.nats, arguments.token_file, None
             return
         with _server.nats_server(
@@ -125,6 +126,16 @@ def _nats(
             yield server.url, server.token_file, server
     except BrokerError as error:
         raise CommandError(Exit.NO_NATS, str(error)) from error
+
+
+def _look(url: str) -> None:
+    """Refuse a server that is not there or too old, before anything else is tried."""
+    if not url.startswith("nats://"):
+        return  # TLS and websockets are the client's to open
+    try:
+        _server.check_version(str(_server.greeting(url)["version"]), url)
+    except (OSError, ValueError, KeyError) as error:
+        raise BrokerError(f"no NATS at {url}: {error}; is nats-server running there?") from error
 
 
 def _greet(screen: Screen, arguments: Arguments, plan: LocalPlan, url: str) -> None:

@@ -72,7 +72,6 @@ class Run:
     say: Callable[[str], None]
     board: Board = field(init=False)
     pictures: dict[str, list[Path]] = field(init=False, default_factory=dict)
-    started_at: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.board = Board(self.plan.configs, self.plan.replicas)
@@ -188,7 +187,7 @@ class Run:
         return self.server_alive() and (self._lost_at is None or now - self._lost_at < NATS_SECONDS)
 
     def _time_is_up(self, now: float) -> bool:
-        started, limit = self.board.sources_started_at, self.options.duration_seconds
+        started, limit = self.board.sources_ran_at, self.options.duration_seconds
         return limit is not None and started is not None and now - started > limit
 
     def _stalled(self, now: float) -> bool:

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from interact.cli.board import Board, OperatorRecord, ScanView
+from interact.cli.board import Board, ScanView
+from interact.cli.records import OperatorRecord
 
 LIVE_SECONDS = 0.25
 PLAIN_SECONDS = 2.0

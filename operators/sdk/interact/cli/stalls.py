@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from interact_api.operator import Join
 
-from interact.cli.board import Board, OperatorRecord
+from interact.cli.board import Board
+from interact.cli.records import OperatorRecord
 
 
 def explanation(board: Board, seconds: float) -> list[str]:

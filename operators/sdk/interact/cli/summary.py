@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interact.cli.board import Board, OperatorRecord
+from interact.cli.board import Board
 from interact.cli.exits import Exit
+from interact.cli.records import OperatorRecord
 from interact.cli.runner import Ending, Run
 
 

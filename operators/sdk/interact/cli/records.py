@@ -1,0 +1,139 @@
+"""One replica, one operator: their reports over all their lives, added up. Pure."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from interact_api.config import OperatorConfig
+from interact_api.operator import Join, Role
+from interact_api.report import Report, ScanReport
+
+COUNTERS = (
+    "frames_in", "frames_out", "bytes_in", "bytes_out", "messages_in", "messages_out",
+    "frames_failed", "undecodable", "redelivered", "kernel_seconds", "blocked_seconds",
+)  # fmt: skip
+RATE_SECONDS = 3.0
+
+
+@dataclass
+class ReplicaRecord:
+    """One replica over all its lives."""
+
+    former: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    report: Report | None = None
+    restarts: int = 0
+    gone: set[int] = field(default_factory=set)
+    scans: dict[str, dict[int, ScanReport]] = field(default_factory=dict)
+
+    def count(self, counter: str) -> float:
+        """A counter over all lives."""
+        now = getattr(self.report, counter) if self.report is not None else 0
+        return float(self.former[counter] + now)
+
+    @property
+    def state(self) -> str:
+        """What it said last of itself; "starting" where it said nothing in this life."""
+        return self.report.state if self.report is not None else "starting"
+
+    def hear(self, report: Report) -> bool:
+        """Take a report; whether anything in it is new."""
+        if report.pid in self.gone:
+            return False  # its last words came after its death was noted
+        last = self.report
+        self.report = report
+        for name, scan in report.scans.items():
+            self.scans.setdefault(name, {})[report.pid] = scan
+        return last != report
+
+    def die(self) -> None:
+        """Its process is gone: what it counted is kept."""
+        for counter in COUNTERS:
+            self.former[counter] = self.count(counter)
+        if self.report is not None:
+            self.gone.add(self.report.pid)
+        self.report = None
+        self.restarts += 1
+
+
+@dataclass
+class OperatorRecord:
+    """One operator of one pipeline."""
+
+    config: OperatorConfig
+    replicas: list[ReplicaRecord]
+    pending: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """Messages waiting and held, by (stream, durable)."""
+    samples: deque[tuple[float, float, float]] = field(default_factory=deque)
+    moved_at: float | None = None
+    warnings: dict[str, None] = field(default_factory=dict)
+    errors: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it brings the frames."""
+        return self.config.role is Role.SOURCE
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the frames end here: it has data inputs and nobody reads its outputs."""
+        fed = any(entry.join is not Join.LATEST for entry in self.config.inputs)
+        return fed and not self.config.outputs
+
+    @property
+    def knows_its_end(self) -> bool:
+        """Whether one process has seen every frame, so that its word "done" holds."""
+        return len(self.replicas) == 1 and not self.replicas[0].restarts
+
+    def count(self, counter: str) -> float:
+        """A counter over all replicas and lives."""
+        return sum(replica.count(counter) for replica in self.replicas)
+
+    @property
+    def frames(self) -> int:
+        """Frames it handled: those a source sent, those the others took."""
+        return int(self.count("frames_out" if self.is_source else "frames_in"))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes it handled, in the same way."""
+        return int(self.count("bytes_out" if self.is_source else "bytes_in"))
+
+    @property
+    def failed(self) -> int:
+        """Frames its kernel failed on and messages it could not decode."""
+        return int(self.count("frames_failed") + self.count("undecodable"))
+
+    @property
+    def ready(self) -> int:
+        """Replicas that run."""
+        return sum(replica.state in {"running", "done"} for replica in self.replicas)
+
+    @property
+    def waiting(self) -> int:
+        """Messages pending or held on its inputs."""
+        return sum(sum(counts) for counts in self.pending.values())
+
+    def told(self, scan: str) -> list[ScanReport]:
+        """What its replicas said of a scan in all their lives."""
+        return [said for one in self.replicas for said in one.scans.get(scan, {}).values()]
+
+    def covered(self, scan: str) -> int:
+        """Frames of a scan its replicas have accounted for."""
+        return sum(said.covered for said in self.told(scan))
+
+    def states(self) -> set[str]:
+        """What its replicas say of themselves."""
+        return {replica.state for replica in self.replicas}
+
+    def sample(self, now: float) -> None:
+        """Note the counters, for the rates."""
+        self.samples.append((now, self.frames, self.bytes))
+        while len(self.samples) > 2 and self.samples[1][0] < now - RATE_SECONDS:
+            self.samples.popleft()
+
+    def rates(self) -> tuple[float, float]:
+        """Frames and bytes a second, of late."""
+        if len(self.samples) < 2:
+            return 0.0, 0.0
+        (since, frames, size), (until, frames_now, size_now) = self.samples[0], self.samples[-1]
+        span = max(until - since, 1e-9)
+        return max(frames_now - frames, 0) / span, max(size_now - size, 0) / span

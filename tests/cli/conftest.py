@@ -1,0 +1,92 @@
+"""A folder of small operators, and the command line as a person starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli import programs
+from interact import _main, _server, _spec
+
+COMMAND = [sys.executable, "-c", "from interact.cli import main; main()"]
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A working directory with a pipeline and its operators, and a place for temporary files."""
+
+    folder: Path
+
+    @property
+    def leftovers(self):
+        """What commands left in the place for temporary files."""
+        return sorted(path.name for path in (self.folder / "tmp").iterdir())
+
+    @property
+    def environment(self):
+        """The environment of the commands."""
+        return {**os.environ, "TMPDIR": str(self.folder / "tmp"), "COLUMNS": "100"}
+
+    def start(self, *arguments):
+        """Start a command in the background."""
+        return subprocess.Popen(
+            [*COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def do(self, *arguments):
+        """Run a command to its end."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def run(self, *arguments):
+        """`interact run pipeline.yaml …`; its exit code and its JSON document."""
+        done = self.do("run", "pipeline.yaml", "--output", "json", *arguments)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def operators(tmp_path_factory) -> Path:
+    """The folder of the small operators, each with its operator.yaml."""
+    folder = tmp_path_factory.mktemp("operators")
+    for name, code in programs.OPERATORS.items():
+        (folder / name).mkdir()
+        file = folder / name / "run.py"
+        file.write_text(code)
+        (folder / name / "operator.yaml").write_text(_spec.document(_main.found(file)))
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path, operators) -> Desk:
+    """A desk with the pipeline of `programs.pipeline`."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "pipeline.yaml").write_text(programs.pipeline())
+    (tmp_path / "operators").symlink_to(operators)
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def nats() -> Iterator[_server.Server]:
+    """A nats-server that is not the run's own."""
+    with _server.nats_server() as server:
+        yield server
+
+
+def sums(rows, columns, gain=1):
+    """What the pipeline makes of counting's frames: 12 pixels of i + 10 r + c."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    return gain * (12 * index + 10 * (0 + 1 + 2) * 4 + (0 + 1 + 2 + 3) * 3)
+
+
+def by_name(document, kind="operators", pipeline=0):
+    """Entries of a run's document by their name."""
+    return {entry["name"]: entry for entry in document["pipelines"][pipeline][kind]}
