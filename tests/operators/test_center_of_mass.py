@@ -141,14 +141,14 @@ def test_a_radius_without_a_centre_is_refused(shipped, uneven):
         run(shipped("center-of-mass-partial"), uneven, radius=4)
 
 
-def test_saturated_positions_are_counted_and_warned_about(shipped, uneven, caplog):
+def test_saturated_pixels_are_counted_and_warned_about(shipped, uneven, caplog):
     data = uneven.data.copy()
     data[3, 5, 7] = data[3, 6, 7] = data[9, 0, 0] = 65535
 
     image = chain(shipped, uneven.dense(data))
 
-    assert image.attributes["saturated"] == 2
-    assert "2 positions have saturated pixels" in caplog.text
+    assert image.attributes["saturated"] == 3
+    assert "3 saturated pixels" in caplog.text
 
 
 def test_the_saturation_level_is_a_parameter(shipped, uneven):

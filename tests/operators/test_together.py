@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from interact import Image, Scan
 from interact.testing import pipeline
 from interact_stem.planted import Planted
