@@ -93,13 +93,15 @@ def without_descan(y: npt.ArrayLike, x: npt.ArrayLike, descan: Descan = "mean") 
 def curl(y: npt.ArrayLike, x: npt.ArrayLike) -> Array:
     """∂y/∂x − ∂x/∂y per position: central differences, one-sided on the edges."""
     down, across = _raster(y, x)
-    return np.gradient(down, axis=1) - np.gradient(across, axis=0)
+    result: Array = np.gradient(down, axis=1) - np.gradient(across, axis=0)
+    return result
 
 
 def divergence(y: npt.ArrayLike, x: npt.ArrayLike) -> Array:
     """∂y/∂y + ∂x/∂x per position: central differences, one-sided on the edges."""
     down, across = _raster(y, x)
-    return np.gradient(down, axis=0) + np.gradient(across, axis=1)
+    result: Array = np.gradient(down, axis=0) + np.gradient(across, axis=1)
+    return result
 
 
 def least_curl(y: npt.ArrayLike, x: npt.ArrayLike, *, flip: bool = False) -> tuple[float, float]:
@@ -229,9 +231,9 @@ def _sources(down: Array, across: Array, step: tuple[float, float]) -> Array:
     """The right side of Poisson's equation: differences of the slopes midway between positions."""
     midway_y = (down[1:] + down[:-1]) / (2 * step[0])
     midway_x = (across[:, 1:] + across[:, :-1]) / (2 * step[1])
-    return np.diff(midway_y, axis=0, prepend=0, append=0) + np.diff(
-        midway_x, axis=1, prepend=0, append=0
-    )
+    sources: Array = np.diff(midway_y, axis=0, prepend=0, append=0)
+    sources += np.diff(midway_x, axis=1, prepend=0, append=0)
+    return sources
 
 
 def _solved(sources: Array, step: tuple[float, float], high_pass: float) -> Array:
@@ -246,4 +248,5 @@ def _solved(sources: Array, step: tuple[float, float], high_pass: float) -> Arra
     curvature = curvature + (2 * np.sin(np.pi * frequency_x) / step[1]) ** 2
     spectrum /= -(curvature + (2 * np.pi * high_pass) ** 2 + (curvature == 0))
     spectrum[0, 0] = 0
-    return np.fft.irfft2(spectrum, mirrored.shape)[:rows, :columns]
+    phase: Array = np.fft.irfft2(spectrum, mirrored.shape)[:rows, :columns]
+    return phase

@@ -17,9 +17,11 @@ def count_electrons(
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
     """Find the pixels where an electron hit: local maxima between two thresholds.
 
-    The rule of stempy: g = (frame − dark) / gain, in float32 and signed; g is 0 where it is at
-    most ``background`` or at least ``xray``; an event is a pixel whose g exceeds that of all
-    eight neighbours (on the edge: of those that exist). Two equal neighbours give no event.
+    The rule of stempy: g = (frame − dark) / gain, in float32 and signed; without a gain, integer
+    frames give whole numbers, the fraction cut off. g is 0 where it is at most ``background`` or
+    at least ``xray``; an event is a pixel whose g exceeds that of all eight neighbours (on the
+    edge: of those that exist). Two equal neighbours give no event; a gain, were it 1 everywhere,
+    keeps the fractions and so tells more of them apart.
 
     Args:
         frames: Raw frames, shape (n, rows, columns).
@@ -42,17 +44,30 @@ def count_electrons(
     if not (response > 0).all():
         raise ShapeError(f"gain has a value of {response.min()}; every one must be above 0")
     factor = native((1 / response).astype(np.float32))
-    dtype = coordinate_dtype(shape)
+    whole = gain is None and array.dtype.kind != "f"
+    g = np.full((shape[0] + 2, shape[1] + 2), 0 if background >= 0 else -np.inf, np.float32)
+    limits = _single_limits(background, xray)
+    most = ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)  # no two events are neighbours
+    spot = np.empty((2, most), coordinate_dtype(shape))
+    found: list[Array] = [spot[:, :0]]
     offsets = np.zeros(len(array) + 1, np.int64)
-    limits = (np.float64(background), np.float64(xray))
-    found = [
-        _count_frame(frame, pedestal, factor, *limits, np.zeros((0,), dtype)) for frame in array
-    ]
-    np.cumsum([len(rows) for rows, _ in found], out=offsets[1:])
-    empty = [np.empty(0, dtype)]
-    rows = np.concatenate(empty + [rows for rows, _ in found])
-    columns = np.concatenate(empty + [columns for _, columns in found])
+    for number, frame in enumerate(array):
+        _corrected(frame, pedestal, factor, whole, limits, g)
+        n = _maxima(g, background >= 0, spot)
+        found.append(spot[:, :n].copy())
+        offsets[number + 1] = offsets[number] + n
+    rows, columns = np.concatenate(found, axis=1)
     return rows, columns, offsets
+
+
+def _single_limits(background: float, xray: float) -> tuple[np.float32, np.float32]:
+    """The thresholds as float32, such that comparing a float32 with them gives the same."""
+    low, high = np.float32(background), np.float32(xray)
+    if float(low) > background:
+        low = np.nextafter(low, np.float32(-np.inf))
+    if float(high) < xray:
+        high = np.nextafter(high, np.float32(np.inf))
+    return low, high
 
 
 def _plane(
@@ -65,36 +80,36 @@ def _plane(
 
 
 @compiled
-def _count_frame(
-    frame: Array, dark: Array, factor: Array, background: float, xray: float, empty: Array
-) -> tuple[Array, Array]:
+def _corrected(
+    frame: Array,
+    dark: Array,
+    factor: Array,
+    whole: bool,
+    limits: tuple[np.float32, np.float32],
+    g: Array,
+) -> None:
+    """Fill g, which has one more pixel on every side, with what lies between the limits."""
+    low, high = limits
     rows, columns = frame.shape
-    g = np.zeros((rows + 2, columns + 2), np.float32)
-    if background < 0:  # a missing neighbour must not stand for a 0
-        g[:] = -np.inf
     for y in range(rows):
         for x in range(columns):
             v = np.float32((np.float32(frame[y, x]) - dark[y, x]) * factor[y, x])
-            g[y + 1, x + 1] = np.float32(0) if v <= background or v >= xray else v
-    limit = ((rows + 1) // 2) * ((columns + 1) // 2)
-    found_y = np.empty(limit, empty.dtype)
-    found_x = np.empty(limit, empty.dtype)
+            v = np.trunc(v) if whole else v
+            g[y + 1, x + 1] = np.float32(0) if v <= low or v >= high else v
+
+
+@compiled
+def _maxima(g: Array, skip_zero: bool, spot: Array) -> int:
+    """Write the pixels that exceed all their neighbours; give their number."""
     n = 0
-    for y in range(1, rows + 1):
-        for x in range(1, columns + 1):
+    for y in range(1, g.shape[0] - 1):
+        for x in range(1, g.shape[1] - 1):
             v = g[y, x]
-            if v == 0 and background >= 0:
+            if skip_zero and v == 0:
                 continue
-            if (
-                v > g[y - 1, x - 1]
-                and v > g[y - 1, x]
-                and v > g[y - 1, x + 1]
-                and v > g[y, x - 1]
-                and v > g[y, x + 1]
-                and v > g[y + 1, x - 1]
-                and v > g[y + 1, x]
-                and v > g[y + 1, x + 1]
-            ):
-                found_y[n], found_x[n] = y - 1, x - 1
+            highest = max(g[y - 1, x - 1], g[y - 1, x], g[y - 1, x + 1], g[y, x - 1])
+            highest = max(highest, g[y, x + 1], g[y + 1, x - 1], g[y + 1, x], g[y + 1, x + 1])
+            if v > highest:
+                spot[0, n], spot[1, n] = y - 1, x - 1
                 n += 1
-    return found_y[:n].copy(), found_x[:n].copy()
+    return n

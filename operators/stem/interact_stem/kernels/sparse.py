@@ -426,7 +426,7 @@ def _crop(
             if counts.size:
                 new_counts[used] = counts[k]
             down = (r >= row_range[0]) & (r < row_range[1])
-            used += down & (c >= column_range[0]) & (c < column_range[1])
+            used += int(down & (c >= column_range[0]) & (c < column_range[1]))
         new_offsets[i + 1] = used
 
 
