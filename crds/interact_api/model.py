@@ -35,6 +35,7 @@ def _whole(value: object) -> object:
 
 Int = Annotated[int, BeforeValidator(_whole)]
 Bool = Annotated[bool, Strict()]
+Number = Annotated[float, Strict()]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL_PATTERN)]
 ObjectName = Annotated[
     str, StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME_PATTERN)

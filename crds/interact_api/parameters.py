@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
-from interact_api.model import Bool, Model, ParameterName, Rule, Text, Word
+from interact_api.model import Bool, Model, Number, ParameterName, Rule, Text, Word
 
 Value: TypeAlias = str | int | float | bool
 """A parameter's value after `coerce`."""
@@ -66,8 +66,8 @@ class Parameter(Model):
     options: Annotated[tuple[Word, ...], Field(max_length=256)] = Field(
         default=(), description="The texts a str-enum may be."
     )
-    minimum: float | None = Field(default=None, description="Smallest number it may be.")
-    maximum: float | None = Field(default=None, description="Largest number it may be.")
+    minimum: Number | None = Field(default=None, description="Smallest number it may be.")
+    maximum: Number | None = Field(default=None, description="Largest number it may be.")
     unit: Word = Field(default="", description="Unit of the number, for example px or mrad.")
     scope: Scope = Field(
         default=Scope.FRAME,

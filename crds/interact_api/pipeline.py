@@ -12,6 +12,7 @@ from interact_api.model import (
     Label,
     Metadata,
     Model,
+    Number,
     ParameterName,
     PortName,
     Rule,
@@ -230,7 +231,7 @@ class OperatorState(Model):
     )
     ready: Int = Field(default=0, ge=0, description="Replicas that are ready.")
     replicas: Int = Field(default=0, ge=0, description="Replicas there should be.")
-    frames_per_second: float = Field(default=0.0, ge=0, description="Frames a second, of late.")
+    frames_per_second: Number = Field(default=0.0, ge=0, description="Frames a second, of late.")
     parameter_revision: Int = Field(
         default=0, ge=0, description="Revision of the parameters in use."
     )
@@ -266,7 +267,7 @@ class ScanState(Model):
 
     id: Word = Field(description="Id of the scan.")
     state: ScanPhase = Field(description="Running, Complete, or Incomplete when it ended early.")
-    completeness: float = Field(ge=0, le=1, description="Share of its frames accounted for.")
+    completeness: Number = Field(ge=0, le=1, description="Share of its frames accounted for.")
     frames: Int = Field(default=0, ge=0, description="Frames it has in all.")
     missing: Int = Field(
         default=0, ge=0, description="Frames that are accounted for but not there."
@@ -296,7 +297,7 @@ class PipelineStatus(Model):
     ready_operators: Annotated[str, Field(max_length=16)] = Field(
         default="", description="Operators ready of all, as 3/4."
     )
-    frames_per_second: float = Field(
+    frames_per_second: Number = Field(
         default=0.0, ge=0, description="Frames a second at the sources."
     )
     lag: Int = Field(default=0, ge=0, description="Messages pending on all edges.")

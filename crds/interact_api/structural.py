@@ -94,7 +94,7 @@ def _object(kind: type[Model], given: Schema, definitions: Schema) -> Schema:
     return built
 
 
-def _entry(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  (what typing gives)
+def _entry(annotation: Any) -> type[BaseModel]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):

@@ -1,0 +1,145 @@
+"""What the API server says to an object: its schema, then its CEL rules, from the generated CRD.
+
+A second opinion beside the models: it reads only the structural schema, as Kubernetes does, so a
+test can compare the two verdicts.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from interact_api import cel, crd
+from interact_api.load import path as shown
+from interact_api.structural import Schema, schema
+
+Path = tuple[int | str, ...]
+
+
+@lru_cache(maxsize=8)
+def _schema(kind: str) -> Schema:
+    return schema(next(one.model for one in crd.KINDS if one.kind == kind))
+
+
+def admission_errors(data: dict[str, Any]) -> tuple[str, ...]:
+    """What is wrong with an object, as ``path: rule``; empty if it would be admitted.
+
+    Unknown fields count as errors, as ``kubectl apply`` has it. CEL rules are evaluated on what
+    the schema finds sound.
+
+    Args:
+        data: The object as JSON; its kind is one of ours.
+    """
+    node = _schema(str(data.get("kind")))
+    whole = _without_nulls(copy.deepcopy(data), node)
+    _fill(whole, node)
+    found = [f"{shown(path)}: {rule}" for path, rule in _invalid(whole, node, ())]
+    return tuple(found or [f"{shown(path)}: {rule}" for path, rule in _broken(whole, node, ())])
+
+
+def _children(value: object, node: Schema) -> Iterator[tuple[int | str, Any, Schema]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            inner = node.get("properties", {}).get(key, node.get("additionalProperties"))
+            if isinstance(inner, dict):
+                yield key, child, inner
+    elif isinstance(value, list) and "items" in node:
+        for number, child in enumerate(value):
+            yield number, child, node["items"]
+
+
+def _without_nulls(value: Any, node: Schema) -> Any:
+    """Drop null fields: Kubernetes prunes them where a field is not nullable."""
+    if isinstance(value, dict) and "properties" in node:
+        kept = {key: child for key, child in value.items() if child is not None}
+        properties = node["properties"]
+        return {
+            key: _without_nulls(child, properties[key]) if key in properties else child
+            for key, child in kept.items()
+        }
+    if isinstance(value, list) and "items" in node:
+        return [_without_nulls(child, node["items"]) for child in value]
+    return value
+
+
+def _fill(value: Any, node: Schema) -> None:
+    """Put the defaults in."""
+    if isinstance(value, dict):
+        for key, inner in node.get("properties", {}).items():
+            if key not in value and "default" in inner:
+                value[key] = copy.deepcopy(inner["default"])
+    for _, child, inner in _children(value, node):
+        _fill(child, inner)
+
+
+def _invalid(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    if node.get("x-kubernetes-int-or-string"):
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            yield path, "must be an integer or text"
+            return
+    elif "type" in node and not _typed(value, node["type"]):
+        yield path, f"must be of type {node['type']}"
+        return
+    yield from ((path, rule) for rule in _bounds(value, node))
+    if isinstance(value, dict):
+        yield from _fields(value, node, path)
+    if node.get("x-kubernetes-list-type") == "map":
+        keys = node["x-kubernetes-list-map-keys"]
+        entries = [[one.get(key) for key in keys] for one in value if isinstance(one, dict)]
+        if len({json.dumps(one) for one in entries}) < len(entries):
+            yield path, "duplicate value"
+    for key, child, inner in _children(value, node):
+        yield from _invalid(child, inner, (*path, key))
+
+
+def _typed(value: object, kind: str) -> bool:
+    if kind in {"integer", "number"}:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and (kind == "number" or float(value).is_integer())  # type: ignore[arg-type]
+    classes = {"string": str, "boolean": bool, "object": dict, "array": list}
+    return isinstance(value, classes[kind])
+
+
+def _bounds(value: Any, node: Schema) -> Iterator[str]:
+    if "enum" in node and value not in node["enum"]:
+        yield f"must be one of {node['enum']}"
+    if isinstance(value, str):
+        if "pattern" in node and not re.search(node["pattern"].replace("$", r"\Z"), value):
+            yield f"must match {node['pattern']}"
+        yield from _sized(len(value), node, "Length", "characters")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if value < node.get("minimum", value):
+            yield f"must be at least {node['minimum']}"
+        if value > node.get("maximum", value):
+            yield f"must be at most {node['maximum']}"
+    elif isinstance(value, list):
+        yield from _sized(len(value), node, "Items", "entries")
+    elif isinstance(value, dict):
+        yield from _sized(len(value), node, "Properties", "entries")
+
+
+def _sized(size: int, node: Schema, what: str, word: str) -> Iterator[str]:
+    if size < node.get(f"min{what}", size):
+        yield f"must have at least {node[f'min{what}']} {word}"
+    if size > node.get(f"max{what}", size):
+        yield f"must have at most {node[f'max{what}']} {word}"
+
+
+def _fields(value: dict[str, Any], node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    for key in node.get("required", ()):
+        if key not in value:
+            yield (*path, key), "required value"
+    if "properties" in node and path != ("metadata",):
+        for key in value:
+            if key not in node["properties"]:
+                yield (*path, key), "unknown field"
+
+
+def _broken(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    for rule in node.get("x-kubernetes-validations", ()):
+        if not cel.compiled(rule["rule"])({"self": value}):
+            yield path, rule["message"]
+    for key, child, inner in _children(value, node):
+        yield from _broken(child, inner, (*path, key))
