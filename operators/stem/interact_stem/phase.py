@@ -218,13 +218,14 @@ def _without(values: Array, descan: Descan) -> Array:
     if descan == "none" or not seen.any():
         return values
     if descan == "mean":
-        return values - values[seen].mean()
+        return values - float(values[seen].mean())
     if values.ndim != 2:
         raise ShapeError(f"a plane is removed from a raster, not from shape {values.shape}")
     rows, columns = np.indices(values.shape, np.float64)
     base = np.stack([np.ones(values.shape), rows, columns], axis=-1)
     plane, *_ = np.linalg.lstsq(base[seen], values[seen], rcond=None)
-    return values - base @ plane
+    level: Array = values - base @ plane
+    return level
 
 
 def _sources(down: Array, across: Array, step: tuple[float, float]) -> Array:

@@ -17,8 +17,8 @@ def count_electrons(
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
     """Find the pixels where an electron hit: local maxima between two thresholds.
 
-    The rule of stempy: g = (frame − dark) / gain, in float32 and signed; without a gain, integer
-    frames give whole numbers, the fraction cut off. g is 0 where it is at most ``background`` or
+    The rule of stempy: g = (frame − dark) / gain, in float32 and signed; integer frames without a
+    gain stay whole numbers: the dark value's fraction is cut off. g is 0 where it is at most ``background`` or
     at least ``xray``; an event is a pixel whose g exceeds that of all eight neighbours (on the
     edge: of those that exist). Two equal neighbours give no event; a gain, were it 1 everywhere,
     keeps the fractions and so tells more of them apart.
@@ -44,7 +44,8 @@ def count_electrons(
     if not (response > 0).all():
         raise ShapeError(f"gain has a value of {response.min()}; every one must be above 0")
     factor = native((1 / response).astype(np.float32))
-    whole = gain is None and array.dtype.kind != "f"
+    if gain is None and array.dtype.kind != "f":
+        pedestal = native(np.trunc(pedestal))
     g = np.full((shape[0] + 2, shape[1] + 2), 0 if background >= 0 else -np.inf, np.float32)
     limits = _single_limits(background, xray)
     most = ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)  # no two events are neighbours
@@ -52,7 +53,7 @@ def count_electrons(
     found: list[Array] = [spot[:, :0]]
     offsets = np.zeros(len(array) + 1, np.int64)
     for number, frame in enumerate(array):
-        _corrected(frame, pedestal, factor, whole, limits, g)
+        _corrected(frame, pedestal, factor, limits, g)
         n = _maxima(g, background >= 0, spot)
         found.append(spot[:, :n].copy())
         offsets[number + 1] = offsets[number] + n
@@ -84,7 +85,6 @@ def _corrected(
     frame: Array,
     dark: Array,
     factor: Array,
-    whole: bool,
     limits: tuple[np.float32, np.float32],
     g: Array,
 ) -> None:
@@ -94,7 +94,6 @@ def _corrected(
     for y in range(rows):
         for x in range(columns):
             v = np.float32((np.float32(frame[y, x]) - dark[y, x]) * factor[y, x])
-            v = np.trunc(v) if whole else v
             g[y + 1, x + 1] = np.float32(0) if v <= low or v >= high else v
 
 
