@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from interact import Calibration, Resume
-from interact.testing import concatenate, run
+from interact.testing import concatenate
 from interact_stem import scans
 from interact_stem.errors import ReaderError
 
@@ -182,40 +182,3 @@ def test_a_shape_is_read_from_its_text(text, shape):
 )
 def test_a_message_has_about_a_mebibyte(frame_bytes, total, expected):
     assert scans.frames_per_message(frame_bytes, total) == expected
-
-
-def test_the_simulated_scan_matches_numpy_on_its_own_events(shipped, drain, measured_data):
-    (path,) = (measured_data / "simulated").glob("*.h5")
-
-    parts = drain(shipped("scan-reader"), path=path)
-
-    scan = concatenate(parts)
-    moments = run(shipped("center-of-mass-partial"), scan, size=500).columns
-    rows = np.bincount(np.repeat(np.arange(4096), scan.events), scan.rows, 4096)
-    assert (scan.scan.shape, scan.shape, len(parts)) == ((64, 64), (128, 128), 32)
-    np.testing.assert_array_equal(moments["total"], scan.events)
-    np.testing.assert_array_equal(moments["moment_y"], rows)
-
-
-def test_the_measured_patterns_match_their_reference(shipped, drain, measured_data):
-    folder = measured_data / "merlin_4x2"
-    path = next(p for p in folder.glob("*.mib") if "roi" not in p.name)
-    reference = np.load(folder / "reference.npz")
-    y, x, radius = (float(v) for v in reference["params"])
-
-    scan = concatenate(drain(shipped("scan-reader"), path=path, scan_shape="2,4"))
-    moments = run(shipped("center-of-mass-partial"), scan, size=3)
-    image = run(shipped("center-of-mass-reduce"), moments)
-    sums = run(
-        shipped("virtual-bfdf-partial"),
-        scan,
-        center_y=y,
-        center_x=x,
-        radius=radius,
-        outer=2 * radius,
-    )
-
-    found = np.stack([image.channels["y"], image.channels["x"]], axis=-1)
-    np.testing.assert_allclose(found, reference["com_yx"], rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(sums.bright, reference["vbf"].ravel())
-    np.testing.assert_array_equal(sums.dark, reference["ring"].ravel())
