@@ -33,6 +33,7 @@ _PREFIX: Final = struct.Struct("<4sBBHI")
 DTYPES: Final = frozenset(
     ("|b1", "|u1", "|i1", "<u2", "<i2", "<f2", "<u4", "<i4", "<f4", "<u8", "<i8", "<f8")
 )
+_ITEM_BYTES: Final = {dtype: int(dtype[-1]) for dtype in DTYPES}
 _SCAN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -234,7 +235,9 @@ def parse(payload: bytes) -> tuple[Header, int]:
 
 def _check(header: Header, body_bytes: int) -> None:
     if not 0 <= header.start <= header.stop <= MAX_FRAMES:
-        raise WireError("coverage", (header.start, header.stop), f"0 <= start <= stop <= {MAX_FRAMES}")
+        raise WireError(
+            "coverage", (header.start, header.stop), f"0 <= start <= stop <= {MAX_FRAMES}"
+        )
     at = header.start
     for tombstone in header.tombstones:
         if not at <= tombstone.start < tombstone.stop <= header.stop:
@@ -243,13 +246,14 @@ def _check(header: Header, body_bytes: int) -> None:
     if len(header.arrays) > MAX_ARRAYS:
         raise WireError("arrays", len(header.arrays), f"at most {MAX_ARRAYS}")
     for array in header.arrays:
-        if array.dtype not in DTYPES:
-            raise WireError(f"array {array.name} dtype", array.dtype, "a little-endian number")
-        if len(array.shape) > MAX_AXES or any(edge < 0 for edge in array.shape):
-            raise WireError(f"array {array.name} shape", array.shape, f"at most {MAX_AXES} edges")
-        if (
-            array.offset < 0
-            or array.offset % ALIGNMENT
-            or array.offset + array.size > max(body_bytes, 0)
-        ):
-            raise WireError(f"array {array.name}", array.offset, f"the body has {body_bytes} bytes")
+        _check_array(array, body_bytes)
+
+
+def _check_array(array: Array, body_bytes: int) -> None:
+    item, shape, offset = _ITEM_BYTES.get(array.dtype), array.shape, array.offset
+    if item is None:
+        raise WireError(f"array {array.name} dtype", array.dtype, "a little-endian number")
+    if len(shape) > MAX_AXES or (shape and min(shape) < 0):
+        raise WireError(f"array {array.name} shape", shape, f"at most {MAX_AXES} edges")
+    if offset < 0 or offset % ALIGNMENT or offset + item * math.prod(shape) > max(body_bytes, 0):
+        raise WireError(f"array {array.name}", offset, f"the body has {body_bytes} bytes")

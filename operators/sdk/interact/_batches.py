@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from interact_api.wire import Json
 
 from interact._errors import BatchError
 from interact._scan import Scan, Tombstone, gaps, positions, present
-from interact_api.wire import Json
 
 Array = npt.NDArray[Any]
 
@@ -78,7 +78,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """
         mask = np.asarray(keep, bool)
         if mask.shape != (len(self),):
-            raise BatchError(f"select takes one bool a frame, shape ({len(self)},), not {mask.shape}")
+            raise BatchError(
+                f"select takes one bool a frame, shape ({len(self)},), not {mask.shape}"
+            )
         left = gaps(self.start, self.stop, self.tombstones, self.index[mask], reason)
         arrays = self._selected(mask)
         coordinates = {name: a[mask] for name, a in Batch.arrays(self).items()}
@@ -146,7 +148,8 @@ class DenseFrames(Batch, frozen=True, kw_only=True, eq=False):
         return self.data.shape[1], self.data.shape[2]
 
     def arrays(self) -> dict[str, Array]:
-        return {"data": self.data, **Batch.arrays(self)}
+        arrays = {"data": self.data}
+        return arrays if self.y is None and self.x is None else {**arrays, **Batch.arrays(self)}
 
     def _selected(self, mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
         return {"data": self.data[mask]}
@@ -168,11 +171,28 @@ class SparseFrames(Batch, frozen=True, kw_only=True, eq=False):
     counts: Array | None = None
 
     def __post_init__(self) -> None:
+        offsets, rows, columns, counts = self.offsets, self.rows, self.columns, self.counts
+        whole = (
+            offsets.shape == (len(self) + 1,)
+            and offsets.item(0) == 0
+            and rows.shape == columns.shape == (offsets.item(-1),)
+            and (counts is None or counts.shape == rows.shape)
+            and rows.dtype.kind == columns.dtype.kind == "i"
+        )
+        if not whole:
+            self._explain()
+
+    def _explain(self) -> None:
+        """Say what is wrong; apart from the test for speed."""
         self._need("offsets", self.offsets, (len(self) + 1,))
         events = int(self.offsets[-1])
         if int(self.offsets[0]) != 0:
             raise BatchError(f"SparseFrames.offsets starts at {self.offsets[0]}, expected 0")
-        for name, array in (("rows", self.rows), ("columns", self.columns), ("counts", self.counts)):
+        for name, array in (
+            ("rows", self.rows),
+            ("columns", self.columns),
+            ("counts", self.counts),
+        ):
             if array is not None:
                 self._need(name, array, (events,))
         if self.rows.dtype.kind != "i" or self.columns.dtype.kind != "i":
@@ -190,7 +210,8 @@ class SparseFrames(Batch, frozen=True, kw_only=True, eq=False):
         arrays: dict[str, Array] = {"rows": self.rows, "columns": self.columns}
         if self.counts is not None:
             arrays["counts"] = self.counts
-        return {**arrays, "events": self.events.astype(np.uint32), **Batch.arrays(self)}
+        arrays["events"] = (self.offsets[1:] - self.offsets[:-1]).astype(np.uint32)
+        return arrays if self.y is None and self.x is None else {**arrays, **Batch.arrays(self)}
 
     def _selected(self, mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
         events = np.repeat(mask, self.events)
@@ -212,8 +233,10 @@ class Values(Batch, frozen=True, kw_only=True, eq=False):
     units: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
+        frames = len(self)
         for name, column in self.columns.items():
-            self._need(name, column, (len(self), *([None] * max(column.ndim - 1, 0))))
+            if not column.ndim or len(column) != frames:
+                self._need(name, column, (frames, *([None] * max(column.ndim - 1, 0))))
 
     def __getattr__(self, name: str) -> Array:
         """A column by its name."""

@@ -4,29 +4,45 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
-from interact._batches import Array, Axis, Batch, Bytes, DenseFrames, Image, SparseFrames, Values
-from interact._errors import BatchError
 from interact_api import wire
 from interact_api.wire import Header, Json, WireError
 
+from interact._batches import Array, Axis, Batch, Bytes, DenseFrames, Image, SparseFrames, Values
+from interact._errors import BatchError
+
+_DTYPES = {name: np.dtype(name) for name in wire.DTYPES}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_PADDING = [bytes(size) for size in range(wire.ALIGNMENT)]
 
 
-def encode(batch: Batch, *, identity: bytes, lane: str | None = None) -> bytes:
+def encode(
+    batch: Batch, *, identity: bytes, lane: str | None = None, revision: int | None = None
+) -> bytes:
     """The payload of a batch.
 
     Args:
         batch: What to send.
         identity: The message's name for good, 16 bytes.
         lane: Its path; the batch's own when left out.
+        revision: Of the parameters that made it; the batch's own when left out.
     """
-    arrays = {name: _portable(array) for name, array in batch.arrays().items()}
     places: list[wire.Array] = []
-    offset = 0
-    for name, array in arrays.items():
-        places.append(wire.Array(name, array.dtype.str, array.shape, offset))
-        offset = wire.aligned(offset + array.nbytes)
-    head = wire.prefix_and_header(
+    parts: list[bytes | memoryview] = [b""]
+    offset = size = 0
+    for name, array in batch.arrays().items():
+        dtype = _NAMES.get(array.dtype)
+        if dtype is None or not array.flags.c_contiguous:
+            array = _portable(array)
+            dtype = array.dtype.str
+        places.append(wire.Array(name, dtype, array.shape, offset))
+        size = array.nbytes
+        if size:
+            parts.append(array.data if array.ndim else array.reshape(1).data)
+            parts.append(_PADDING[-size % wire.ALIGNMENT])
+            offset += size + -size % wire.ALIGNMENT
+    if size:
+        parts.pop()  # nothing follows the last array
+    parts[0] = wire.prefix_and_header(
         Header(
             kind=batch.kind,
             scan=wire.encoded_scan(batch.scan),
@@ -35,20 +51,13 @@ def encode(batch: Batch, *, identity: bytes, lane: str | None = None) -> bytes:
             identity=identity,
             lane=batch.lane if lane is None else lane,
             time=batch.time,
-            revision=batch.revision,
+            revision=batch.revision if revision is None else revision,
             total=batch.total,
             tombstones=batch.tombstones,
             arrays=tuple(places),
             attributes=_attributes(batch),
         )
     )
-    parts: list[bytes | memoryview] = [head]
-    for array in arrays.values():
-        if array.nbytes:
-            parts.append(array.data if array.ndim else array.reshape(1).data)
-            parts.append(bytes(wire.aligned(array.nbytes) - array.nbytes))
-    if len(parts) > 1:
-        parts.pop()  # nothing follows the last array
     return b"".join(parts)
 
 
@@ -64,14 +73,7 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
         raise WireError("kind", header.kind, f"one of {', '.join(_BUILDERS)}")
     if header.encoding:
         raise WireError("encoding", header.encoding, "this build reads unencoded bodies only")
-    arrays = {
-        place.name: np.frombuffer(
-            payload, place.dtype, count=_count(place.shape), offset=body + place.offset
-        ).reshape(place.shape)
-        if place.size
-        else np.empty(place.shape, place.dtype)
-        for place in header.arrays
-    }
+    arrays = {place.name: _view(payload, body, place) for place in header.arrays}
     common: dict[str, Any] = {
         "scan": wire.decoded_scan(header),
         "start": header.start,
@@ -91,24 +93,21 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
         raise WireError(f"{header.kind} arrays", list(arrays), f"incomplete ({error})") from error
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for edge in shape:
-        count *= edge
-    return count
+def _view(payload: bytes, body: int, place: wire.Array) -> Array:
+    """An array where it lies in a payload; `wire.parse` has seen to it that it lies inside."""
+    if 0 in place.shape:
+        return np.empty(place.shape, place.dtype)
+    return np.ndarray(place.shape, _DTYPES[place.dtype], payload, body + place.offset)
 
 
 def _portable(array: Array) -> Array:
     """The array as the wire holds it: C order, little-endian numbers."""
-    if array.dtype.str in wire.DTYPES and array.flags.c_contiguous:
-        return array
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise WireError("dtype", str(array.dtype), "bool, integers and floats of at most 8 bytes")
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def _attributes(batch: Batch) -> dict[str, Json]:
-    attributes = dict(batch.attributes)
     own: dict[str, Json] = {}
     if isinstance(batch, SparseFrames):
         own = {"shape": list(batch.shape)}
@@ -121,7 +120,7 @@ def _attributes(batch: Batch) -> dict[str, Json]:
             "completeness": batch.completeness,
             "missing": dict(batch.missing),
         }
-    return {**attributes, "_": own} if own else attributes
+    return {**batch.attributes, "_": own} if own else dict(batch.attributes)
 
 
 def _split(common: dict[str, Any]) -> Mapping[str, Any]:
@@ -135,7 +134,9 @@ def _split(common: dict[str, Any]) -> Mapping[str, Any]:
 
 def _named(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     return {
-        name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
     }
 
 

@@ -35,9 +35,7 @@ class Outlet:
     ) -> None:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
         name = identity(self._config.run, self._config.operator, port, parent, number)
-        payload = _codec.encode(
-            batch.replace(revision=self._config.revision), identity=name, lane=lane
-        )
+        payload = _codec.encode(batch, identity=name, lane=lane, revision=self._config.revision)
         self._tally.sent(len(batch), len(payload))
         subject = f"{self.ports[port]}.{batch.scan.id}"
         await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
@@ -72,9 +70,14 @@ class Outlet:
     ) -> None:
         """Publish several ports' batches of one message; ``stored`` follows the last of them."""
         connected = [port for port in outputs if port in self.ports]
-        waiting = _Countdown(len(connected), stored)
         if not connected:
             await stored()
+        elif len(connected) == 1:
+            await self.send(
+                connected[0], outputs[connected[0]], parent=parent, lane=lane, stored=stored
+            )
+            return
+        waiting = _Countdown(len(connected), stored)
         for port in connected:
             await self.send(port, outputs[port], parent=parent, lane=lane, stored=waiting.one)
 
