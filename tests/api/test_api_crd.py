@@ -140,7 +140,7 @@ def changed(full, edits):
     """The object with some of its places replaced, removed, doubled, or given a new neighbour."""
     data = copy.deepcopy(full)
     for number, (verb, value, name) in edits:
-        found = list(places(data))
+        found = list(places(data)) or [("spec",)]
         *above, last = found[number % len(found)]
         holder = data
         for step in above:
@@ -148,7 +148,7 @@ def changed(full, edits):
         if verb == "replace":
             holder[last] = copy.deepcopy(value)
         elif verb == "remove":
-            del holder[last]
+            holder.pop(last) if isinstance(holder, list) else holder.pop(last, None)
         elif verb == "double" and isinstance(holder, list):
             holder.append(copy.deepcopy(holder[last]))
         elif verb == "add" and isinstance(holder, dict) and above:
