@@ -41,6 +41,13 @@ class Kernel:
         self.side: dict[str, Batch] = {}
         self.resources: tuple[Any, ...] = ()
         self._values = dict(parameters)
+        self._inputs = tuple(port.name for port in operator.inputs)
+        self._outputs = (
+            ("display",) if operator.display else tuple(p.name for p in operator.outputs)
+        )
+        self._needed = tuple(
+            p.name for p in operator.inputs if p.join == "latest" and not p.optional
+        )
         self.parameters = {
             p.name: p.native(parameters.get(p.name, p.declared.default))
             for p in operator.parameters
@@ -49,11 +56,9 @@ class Kernel:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """Side inputs that have not come yet and that the kernel cannot do without."""
-        return tuple(
-            port.name
-            for port in self.operator.inputs
-            if port.join == "latest" and not port.optional and port.name not in self.side
-        )
+        if not self._needed:
+            return ()
+        return tuple(name for name in self._needed if name not in self.side)
 
     def call(self, given: Mapping[str, Batch]) -> Outputs:
         """Call the kernel once; None for a port means every frame was filtered.
@@ -66,14 +71,17 @@ class Kernel:
             batch = next(iter(given.values()))
             returned = operator.function(batch, dict(self._values))
         else:
-            ports = [given.get(p.name, self.side.get(p.name)) for p in operator.inputs]
+            ports = [given.get(name, self.side.get(name)) for name in self._inputs]
             returned = operator.function(*ports, *self.resources, **self.parameters)
         return self.outputs(returned, given)
 
     def outputs(self, returned: Any, given: Mapping[str, Batch]) -> Outputs:
         """What a kernel returned, by port."""
-        name = self.operator.name
-        ports = ["display"] if self.operator.display else [p.name for p in self.operator.outputs]
+        name, ports = self.operator.name, self._outputs
+        anchor = next(iter(given.values()))
+        if isinstance(returned, Batch) and len(ports) == 1:
+            check_same_frames(anchor, (returned,))
+            return {ports[0]: returned}
         if isinstance(returned, Batch) or returned is None:
             returned = {ports[0]: returned} if len(ports) == 1 else dict.fromkeys(ports, returned)
         if not isinstance(returned, dict):
@@ -88,7 +96,6 @@ class Kernel:
                 f"operator {name} returned port {sorted(unknown)[0]!r}; it has {', '.join(ports) or 'none'}"
             )
         result: Outputs = {port: returned.get(port) for port in ports}
-        anchor = next(iter(given.values()))
         check_same_frames(anchor, [batch for batch in result.values() if batch is not None])
         return result
 

@@ -30,6 +30,8 @@ from interact._reducing import Reducing
 from interact._tally import Tally
 
 PREFETCH_BYTES = 16 << 20
+YIELD_SECONDS = 0.001
+"""Work between two turns of the event loop: one costs as much as a small message."""
 
 Work = tuple[InputConfig, Delivery, Header, Batch]
 
@@ -57,6 +59,7 @@ class Worker:
             if operator.role == "reducer"
             else None
         )
+        self._awaits = inspect.iscoroutinefunction(operator.function)
         self._broker = broker
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -111,6 +114,7 @@ class Worker:
             await self._broker.flush()
 
     async def _work(self, inlets: list[tuple[InputConfig, Inlet]]) -> None:
+        now = turned = 0.0
         while not self._stop.is_set():
             self._wake.clear()
             idle = True
@@ -122,11 +126,12 @@ class Worker:
                     idle = False
                     since = time.perf_counter()
                     await self._handle(entry, delivery)
-                    inlet.pace(time.perf_counter() - since)
+                    inlet.pace((now := time.perf_counter()) - since)
             if idle:
                 await self._wake.wait()
-            else:
+            elif now - turned > YIELD_SECONDS:
                 await asyncio.sleep(0)
+                turned = time.perf_counter()
 
     async def _handle(self, entry: InputConfig, delivery: Delivery) -> None:
         self._held[id(delivery)] = (delivery, time.monotonic())
@@ -136,7 +141,7 @@ class Worker:
             header, batch = _codec.decode(delivery.payload)
             if (
                 batch.kind not in entry.types
-                and not {"any"} & set(entry.types)
+                and "any" not in entry.types
                 and header.kind not in {"none", "end"}
             ):
                 raise WireError(
@@ -183,6 +188,7 @@ class Worker:
         given = {work[0].port: work[3] for work in works}
         lane = (entry.source, header.lane)
         done = self._all_done([work[1] for work in works])
+        size = sum(len(work[1].payload) for work in works)
         if self.keeps_ledger and batch.stop > batch.start:
             fresh = self._fresh(lane, batch)
             if fresh is None:
@@ -194,12 +200,13 @@ class Worker:
             self._look_done()
             return
         try:
-            result = await self._call(given)
+            result = await self._call(given, size)
         except TransientError as error:
             self.tally.warn(f"{self.operator.name} asks for another try: {error}")
             await self._retry_later([work[1] for work in works])
             return
-        await self._letters.failed(header, result.failed)
+        if result.failed:
+            await self._letters.failed(header, result.failed)
         outputs = self._outputs(batch, result, interim=batch.stop == batch.start)
         if self.keeps_ledger and batch.stop > batch.start:
             self._mark(lane, batch, result.failed)
@@ -237,14 +244,12 @@ class Worker:
             if not (interim and output is None)
         }
 
-    async def _call(self, given: Mapping[str, Batch]) -> Done:
+    async def _call(self, given: Mapping[str, Batch], size: int) -> Done:
         since = time.perf_counter()
         frames = len(next(iter(given.values())))
-        size = sum(array.nbytes for part in given.values() for array in part.arrays().values())
-        image = any(part.kind in {"image", "bytes"} for part in given.values())
-        if not frames and not image:
+        if not frames and not any(part.kind in {"image", "bytes"} for part in given.values()):
             done = Done(dict.fromkeys((port.name for port in self.operator.outputs), None))
-        elif inspect.iscoroutinefunction(self.operator.function):
+        elif self._awaits:
             done = Done(self.kernel.outputs(await self._awaited(given), given))
         elif self.operator.thread:
             done = await asyncio.to_thread(self.kernel.process, given)
