@@ -35,14 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code:
         return code
     try:
-        rows = [
-            *_comparisons.simulated(HERE / "srtio3", folder / "srtio3"),
-            *(
-                row
-                for name in MEASURED
-                for row in _comparisons.measured(name, HERE / name, folder / name)
-            ),
-        ]
+        rows = compared(folder)
         (folder / "sheet.png").write_bytes(_sheets.srtio3(folder / "srtio3"))
     except MissingPictureError as error:
         print(error, file=sys.stderr)
@@ -52,7 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"one sheet of the simulated scan: {folder / 'sheet.png'}; all pictures: {folder}/*/*.png"
     )
-    return 0 if all(row.passed for row in rows) else 1
+    return _table.exit_code(rows)
+
+
+def compared(folder: Path) -> list[_table.Row]:
+    """The pictures of all examples against their references.
+
+    Args:
+        folder: What ``--images`` named.
+
+    Raises:
+        MissingPictureError: If a run left a picture out.
+    """
+    rows = _comparisons.simulated(HERE / "srtio3", folder / "srtio3")
+    for name in MEASURED:
+        rows += _comparisons.measured(name, HERE / name, folder / name)
+    return rows
 
 
 def _run(names: Sequence[str], folder: Path, options: Sequence[str] = ()) -> int:

@@ -79,6 +79,6 @@ def facts(pattern: Image, com: Image) -> list[tuple[str, str]]:
         lines.append(("least curl at", said))
     lines.append(("missing frames", str(sum(com.missing.values()))))
     lines.append(("empty positions", str(com.attributes.get("empty", "not counted"))))
-    lines.append(("saturated pixels", str(com.attributes.get("saturated", "not counted"))))
+    lines.append(("saturated positions", str(com.attributes.get("saturated", "not counted"))))
     lines.append(("grey", "not there"))
     return lines

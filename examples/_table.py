@@ -72,3 +72,8 @@ def verdict(rows: Sequence[Row]) -> str:
     if failed:
         return f"{len(failed)} of {len(rows)} comparisons FAILED: {', '.join(failed)}"
     return f"all {len(rows)} comparisons pass"
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """0 if something was compared and all of it passed, else 1."""
+    return 0 if rows and all(row.passed for row in rows) else 1

@@ -272,7 +272,7 @@ def test_facts_tell_scan_step_rotation_energy_and_dose():
         "planted · scan 5 × 9 · step 0.2 Å · rotation −12.5°, flipped "
         "(least curl at −10.2° or 169.8°) · 300 keV · 200 e⁻/frame"
     )
-    assert _captions.counts(shown) == "empty positions 2 · saturated pixels 0"
+    assert _captions.counts(shown) == "empty positions 2 · saturated positions 0"
 
 
 def test_a_list_of_positions_is_drawn_at_its_coordinates():

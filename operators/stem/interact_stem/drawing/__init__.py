@@ -12,7 +12,7 @@ looks like is said in `Image.attributes`, all of it optional:
 | `title` | first line |
 | `style` | `scalar` (default): every channel with its colour bar; `vector`: channels `shift_y` and `shift_x`, or without them `y` and `x`, and their direction as colour; `pattern`: one diffraction pattern on a logarithmic scale |
 | `note` | a sentence below the picture, for example "simulated" |
-| `empty`, `saturated` | how many positions had no counts, how many pixels were saturated |
+| `empty`, `saturated` | how many positions had no counts, and how many a saturated pixel |
 | `center` | (y, x) in pixels of the detector: drawn on a pattern; where `y` and `x` of a vector are zero (default: their mean) |
 | `radius` | disk of a pattern, pixels; or `inner` and `outer`, a ring |
 | `log` | false draws a pattern on a linear scale |

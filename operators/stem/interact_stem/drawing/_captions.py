@@ -47,8 +47,8 @@ def _reasons(gone: Mapping[str, int]) -> str:
 
 
 def counts(image: Image) -> str:
-    """Counts of empty positions and saturated pixels, where the picture knows them."""
-    named = (("empty", "empty positions"), ("saturated", "saturated pixels"))
+    """Counts of positions without counts and with saturated pixels, where the picture knows them."""
+    named = (("empty", "empty positions"), ("saturated", "saturated positions"))
     parts = [f"{word} {image.attributes[key]}" for key, word in named if key in image.attributes]
     return " · ".join(parts)
 

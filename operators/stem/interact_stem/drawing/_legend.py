@@ -40,8 +40,8 @@ class BarLegend:
         self._unit = label(self.axes, 0, 1, "", 5, color=FAINT, ha="left", va="bottom")
         self._ticks = [
             (
-                self.axes.add_line(Line2D([0.65, 1.0], [0, 0], color="white", lw=1)),
-                label(self.axes, 1.35, 0, "", va="center"),
+                self.axes.add_line(Line2D([1.0, 1.25], [0, 0], color=FAINT, lw=0.8, clip_on=False)),
+                label(self.axes, 1.5, 0, "", va="center"),
             )
             for _ in range(self._most + 2)
         ]
@@ -66,7 +66,7 @@ class BarLegend:
             if shown:
                 height = _height(values[number], bar)
                 line.set_ydata([height, height])
-                said.xy = (1.35, height)
+                said.xy = (1.5, height)
                 said.set_text(_tick(values[number], power, bar))
 
 

@@ -61,7 +61,9 @@ def _panel(canvas: Canvas, corner: tuple[int, int], shown: tuple[Image, Place, C
     panel = Panel(canvas, place, content, left + LEFT, top - ABOVE - place.size[1])
     panel.update(content, *_lengths.coordinates(image))
     status, _ = _captions.completeness(image)
-    panel.rename(_captions.wrapped(f"{_captions.title(image)}: {content.label}", 58, 1))
+    title = _captions.title(image)
+    label = title if content.label.lower() in title.lower() else f"{title}: {content.label}"
+    panel.rename(_captions.wrapped(label, 58, 1))
     if status != "complete":
         panel.warn(_captions.wrapped(status, 56, 2))
     return panel
