@@ -15,6 +15,9 @@ from interact_stem import phase
 
 logger = logging.getLogger(__name__)
 
+CURL_POSITIONS = 256 * 256
+"""Larger scans say their angle of least curl at the end: it takes 0.1 s at a million positions."""
+
 
 class CenterOfMass(ScanImage):
     """Divide the moments of every position into its centre of mass, with pictures as it grows."""
@@ -50,7 +53,7 @@ class CenterOfMass(ScanImage):
             "empty": int(np.count_nonzero((slots.seen > 0) & np.isnan(y.ravel()))),
             "saturated": int(slots["saturated"].sum()),
         }
-        shift, turning = self._shift(progress.scan, y, x)
+        shift, turning = self._shift(progress, y, x)
         if progress.complete:
             self._warn(progress.scan, found["saturated"])
         return scan_image(
@@ -62,17 +65,19 @@ class CenterOfMass(ScanImage):
             attributes={**found, **turning},
         )
 
-    def _shift(self, scan: Scan, y: Any, x: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    def _shift(self, progress: Progress, y: Any, x: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
         """The deflection in the axes of the scan, float32, and how it was found."""
+        scan = progress.scan
         rotation = scan.calibration.rotation if self.rotation is None else self.rotation
         flip = scan.calibration.flip if self.flip is None else self.flip
         descan = "mean" if scan.listed and self.descan == "plane" else self.descan
         rest = (_rest(y, self.center_y), _rest(x, self.center_x))
         away = phase.without_descan(y - rest[0], x - rest[1], descan)
-        turned = phase.turned(*away, rotation, flip=flip)
+        turned = phase.turned(*away, rotation, flip=flip) if rotation or flip else away
         said: dict[str, Any] = {"rotation": rotation, "flip": flip, "descan": descan}
         said["center"] = list(rest)
-        if not scan.listed and min(scan.shape) > 1:
+        soon = progress.complete or scan.positions <= CURL_POSITIONS
+        if soon and not scan.listed and min(scan.shape) > 1:
             angle, left = phase.least_curl(*away, flip=flip)
             said |= {"curl_angle": angle, "curl_angle_ambiguity": 180.0}
             if np.isfinite(left):
