@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from interact_api.model import DNS_LABEL_PATTERN, PARAMETER_PATTERN, PORT_PATTERN, JsonObject
-from interact_api.operator import TYPE_PATTERN
 from interact_api.parameters import Parameter, ParameterError, coerce
+from interact_api.ports import TYPE_PATTERN
 
 WORD: Final = 253
 TEXT: Final = 4096

@@ -6,19 +6,19 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from interact_api.conditions import Condition
+from interact_api.execution import Driver, Execution, ExecutionMode
 from interact_api.model import (
-    Bool,
     Int,
     Label,
     Metadata,
     Model,
-    ObjectName,
     PortName,
     Rule,
     Text,
     Word,
 )
 from interact_api.parameters import Parameter, ParameterError, coerce, default_value
+from interact_api.ports import Guarantee, InputPort, Join, OutputPort, types
 from interact_api.quantities import Duration
 from interact_api.template import PodTemplate
 
@@ -50,26 +50,6 @@ __all__ = [
 
 KIND: Final = "InteractOperator"
 
-TYPE_PATTERN: Final = (
-    r"^(any|(dense|sparse|values|image|bytes)(\|(dense|sparse|values|image|bytes)){0,4})$"
-)
-PortType = Annotated[str, Field(pattern=TYPE_PATTERN, max_length=64)]
-
-
-class Join(StrEnum):
-    """How an input meets the operator's other inputs: not, frame by frame, or as a side input."""
-
-    NONE = "none"
-    ZIP = "zip"
-    LATEST = "latest"
-
-
-class Guarantee(StrEnum):
-    """What an output port promises its readers."""
-
-    AT_LEAST_ONCE = "AtLeastOnce"
-    LATEST = "Latest"
-
 
 class Role(StrEnum):
     """The operator's place in a pipeline."""
@@ -99,57 +79,6 @@ class TriggerAudience(StrEnum):
 
     ALL = "all"
     ONE = "one"
-
-
-class ExecutionMode(StrEnum):
-    """How the operator's code is called."""
-
-    STREAMING = "streaming"
-    INVOCATION = "invocation"
-    EXTERNAL = "external"
-
-
-class Driver(StrEnum):
-    """What speaks to the system an external operator runs on."""
-
-    KUBERNETES_JOB = "kubernetes-job"
-    SLURM = "slurm"
-    HTTP = "http"
-    HUMAN = "human"
-    EXPERIMENT = "experiment"
-    CUSTOM = "custom"
-
-
-class InputPort(Model):
-    """A port messages come in by."""
-
-    name: PortName = Field(description="Name of the port.")
-    label: Word = Field(default="", description="Name shown to people.")
-    description: Text = Field(default="", description="What it takes.")
-    type: PortType = Field(
-        default="any",
-        description="Kind of data: dense, sparse, values, image, bytes, any, or several with |.",
-    )
-    join: Join = Field(
-        default=Join.NONE,
-        description="zip waits for the same frames on every zipped input; latest is a side input.",
-    )
-
-
-class OutputPort(Model):
-    """A port messages go out by."""
-
-    name: PortName = Field(description="Name of the port.")
-    label: Word = Field(default="", description="Name shown to people.")
-    description: Text = Field(default="", description="What it gives.")
-    type: PortType = Field(
-        default="any",
-        description="Kind of data: dense, sparse, values, image, bytes, any, or several with |.",
-    )
-    guarantee: Guarantee = Field(
-        default=Guarantee.AT_LEAST_ONCE,
-        description="What the port promises unless a pipeline says otherwise.",
-    )
 
 
 class Tag(Model):
@@ -184,43 +113,6 @@ class Trigger(Model):
     )
 
     list_keys: ClassVar[dict[str, tuple[str, ...]]] = {"parameters": ("name",)}
-
-
-class Execution(Model):
-    """How the operator's code is called."""
-
-    mode: ExecutionMode = Field(
-        default=ExecutionMode.STREAMING,
-        description="streaming for messages, invocation on demand, external on another system.",
-    )
-    allow_immediate: Bool = Field(
-        default=True, description="Whether an invocation may run at once and be waited for."
-    )
-    allow_delegated: Bool = Field(
-        default=True, description="Whether an invocation may become an external run."
-    )
-    driver: Driver | None = Field(default=None, description="Driver of an external operator.")
-    system: ObjectName | None = Field(
-        default=None, description="ExternalSystem the driver speaks to."
-    )
-    timeout: Duration | None = Field(
-        default=None, description="How long one invocation or external run may take."
-    )
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(self.mode == 'external') == has(self.driver)",
-            "an external operator names its driver, and no other does",
-            lambda s: (s.mode is ExecutionMode.EXTERNAL) == (s.driver is not None),
-        ),
-        Rule(
-            "self.mode != 'invocation' || self.allowImmediate || self.allowDelegated",
-            "an invocation needs allowImmediate or allowDelegated",
-            lambda s: (
-                s.mode is not ExecutionMode.INVOCATION or s.allow_immediate or s.allow_delegated
-            ),
-        ),
-    )
 
 
 class OperatorSpec(Model):
@@ -353,8 +245,3 @@ class InteractOperator(Model):
     status: OperatorStatus | None = Field(
         default=None, description="What the controller knows of it."
     )
-
-
-def types(port: InputPort | OutputPort) -> tuple[str, ...]:
-    """The words of a port's type."""
-    return tuple(port.type.split("|"))

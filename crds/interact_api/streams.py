@@ -4,136 +4,45 @@ Make things in this order: a stream on its placeholder subject, its consumers, t
 An Interest stream without consumers acknowledges a message and drops it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from interact_api import graph, names, topology
 from interact_api.config import InputConfig, OperatorConfig, OutputConfig
 from interact_api.operator import Guarantee, InteractOperator, Join, Role, types
 from interact_api.parameters import Value, coerce, default_value
-from interact_api.pipeline import Pipeline, PipelineOperator, Storage
+from interact_api.pipeline import Pipeline, PipelineOperator
 from interact_api.quantities import byte_count, seconds
+from interact_api.stream_plan import (
+    BucketPlan,
+    ConsumerPlan,
+    DeliverPolicy,
+    Discard,
+    Plan,
+    PlanSettings,
+    Retention,
+    StreamPlan,
+)
 from interact_api.topology import Connection, Operators
 
-MIB: Final = 2**20
+__all__ = [
+    "BucketPlan",
+    "ConsumerPlan",
+    "DeliverPolicy",
+    "Discard",
+    "Plan",
+    "PlanSettings",
+    "Retention",
+    "StreamPlan",
+    "plan",
+    "values",
+]
+
 ACK_MARGIN_SECONDS: Final = 5.0
 """Added to the kernel's timeout: time to send outputs and have them acknowledged."""
 MAX_ACK_PENDING: Final = 1024
 """Messages in flight over all replicas; the server's default is 1000."""
 MAX_ACK_PENDING_HELD: Final = 65536
 """The same for readers that hold messages: reducers between checkpoints, sinks, zips."""
-
-
-class Retention(StrEnum):
-    """When a stream lets a message go."""
-
-    INTEREST = "interest"
-    LIMITS = "limits"
-
-
-class Discard(StrEnum):
-    """What a full stream refuses: the new message, or to keep the oldest."""
-
-    NEW = "new"
-    OLD = "old"
-
-
-class DeliverPolicy(StrEnum):
-    """Where a new consumer begins."""
-
-    ALL = "all"
-    LAST_PER_SUBJECT = "last_per_subject"
-
-
-@dataclass(frozen=True)
-class ConsumerPlan:
-    """A durable pull consumer with explicit acks, unlimited deliveries and no inactivity limit."""
-
-    durable: str
-    ack_wait_seconds: float
-    max_ack_pending: int
-    deliver_policy: DeliverPolicy
-
-
-@dataclass(frozen=True)
-class StreamPlan:
-    """A stream.
-
-    ``max_msgs_per_subject`` is −1 where there is no limit; ``placeholder`` is empty for streams
-    that need no consumers before their subject.
-    """
-
-    name: str
-    subject: str
-    retention: Retention
-    discard: Discard
-    max_bytes: int
-    max_msgs_per_subject: int
-    storage: Storage
-    replicas: int
-    metadata: Mapping[str, str]
-    placeholder: str = ""
-    consumers: tuple[ConsumerPlan, ...] = ()
-
-
-@dataclass(frozen=True)
-class BucketPlan:
-    """A KV bucket: parameters with history, attempts, checkpoints, positions of sources."""
-
-    name: str
-    history: int
-    max_bytes: int
-    storage: Storage
-    replicas: int
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class PlanSettings:
-    """What the pipeline does not say.
-
-    Attributes:
-        namespace: Namespace of the pipeline; a local run chooses one.
-        installation: Id of the controller's installation, or of the local run.
-        run: Nonce of the run, hexadecimal, persisted with it.
-        uid: The pipeline's uid; empty in a local run.
-        storage: Of port streams whose delivery names none.
-        state_storage: Of the dead letters and the state bucket.
-        max_bytes: Of port streams whose delivery names none.
-        dead_letter_bytes: Of the dead-letter stream.
-        images_bytes: Of the stream of pictures.
-        state_bytes: Of the state bucket.
-        replicas: Copies of streams whose delivery names none.
-    """
-
-    namespace: str
-    installation: str
-    run: str
-    uid: str = ""
-    storage: Storage = Storage.FILE
-    state_storage: Storage = Storage.FILE
-    max_bytes: int = 256 * MIB
-    dead_letter_bytes: int = 64 * MIB
-    images_bytes: int = 64 * MIB
-    state_bytes: int = 256 * MIB
-    replicas: int = 1
-    revision: int = 1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything NATS and the processes of a pipeline need; ``streams`` holds all streams."""
-
-    streams: tuple[StreamPlan, ...]
-    bucket: BucketPlan
-    operators: Mapping[str, OperatorConfig] = field(default_factory=dict)
-
-    @property
-    def max_bytes(self) -> int:
-        """What the server's store must have room for."""
-        return self.bucket.max_bytes + sum(one.max_bytes for one in self.streams)
 
 
 def plan(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Plan:
@@ -280,7 +189,7 @@ class _Planner:
             revision=self._settings.revision,
             role=spec.place,
             parallel=spec.parallel,
-            replicas=graph.most_replicas(one),
+            replicas=topology.most_replicas(one),
             parameters=values(one, self._declared(one)),
             kernel_timeout_seconds=seconds(spec.kernel_timeout),
             inputs=[self._input(edge) for edge in self._edges if edge.target.name == one.name],

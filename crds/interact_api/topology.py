@@ -60,6 +60,11 @@ def guarantee(operator: PipelineOperator, output: OutputPort) -> Guarantee:
     return operator.delivery(output.name).guarantee or output.guarantee
 
 
+def most_replicas(operator: PipelineOperator) -> int:
+    """The most replicas an operator of a pipeline may come to have."""
+    return operator.scale.max if operator.scale is not None else operator.replicas or 1
+
+
 def connections(pipeline: Pipeline, operators: Operators) -> tuple[Connection, ...]:
     """The edges whose ends both exist, in the order they are written."""
     placed = {
