@@ -27,10 +27,9 @@ def frames(tmp_path):
 def test_spec_writes_what_check_accepts_and_keeps_the_image(tmp_path, operators):
     (tmp_path / "run.py").write_text((operators / "adding" / "run.py").read_text())
     stale = operator("spec", "--check", tmp_path / "run.py")
-    operator("spec", "--write", tmp_path / "run.py")
-    written = (tmp_path / "operator.yaml").read_text()
+    written = (operators / "adding" / "operator.yaml").read_text()
     named = written.replace("interact/adding:latest", "example.org/adding:v3")
-    (tmp_path / "operator.yaml").write_text(named)
+    (tmp_path / "operator.yaml").write_text(named.replace("The sum of", "Some sum of"))
 
     operator("spec", "--write", tmp_path / "run.py")
     fresh = operator("spec", "--check", tmp_path / "run.py")

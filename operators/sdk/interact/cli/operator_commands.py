@@ -1,8 +1,11 @@
 """`interact operator …`: specifications, trials, and beginnings."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -56,9 +59,7 @@ def spec(
     check: Annotated[bool, typer.Option("--check", help="Fail if one is stale.")] = False,
 ) -> None:
     stale: list[str] = []
-    for file in files:
-        target = file.parent / "operator.yaml"
-        document = _document(file, _image(target))
+    for file, target, document in _documents(files):
         if check:
             if not target.is_file() or target.read_text(encoding="utf-8") != document:
                 stale.append(f"{target} is stale; run interact operator spec --write {file}")
@@ -100,10 +101,19 @@ def new(
         typer.echo(f"wrote {file}")
 
 
-def _document(file: Path, image: str) -> str:
-    """The YAML of one file; each in a process of its own, since they all import modules."""
-    command = [sys.executable, "-P", "-m", "interact", str(file), "--describe", "--image", image]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _documents(files: list[Path]) -> Iterator[tuple[Path, Path, str]]:
+    """Each file with its operator.yaml and what that should say."""
+    targets = [file.parent / "operator.yaml" for file in files]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from zip(files, targets, pool.map(_document, files, targets), strict=True)
+
+
+def _document(file: Path, target: Path) -> str:
+    """The YAML of one file, made in a process of its own: operators may have modules of one name."""
+    command = [sys.executable, "-P", "-m", "interact", str(file), "--describe"]
+    done = subprocess.run(
+        [*command, "--image", _image(target)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{file}: ended with status {done.returncode}"]
         raise CommandError(Exit.USAGE, *lines[-5:])
