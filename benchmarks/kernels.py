@@ -107,7 +107,10 @@ def sparse_sides(events: int) -> tuple[Callable[[], object], Callable[[], object
         return kernels.sparse_moments(rows, columns, None, offsets)
 
     def theirs() -> npt.NDArray[np.float32]:
-        return stempy.image.com_v1_kernel(flat, positions, SPARSE_SCAN, (EDGE, EDGE))
+        com: npt.NDArray[np.float32] = stempy.image.com_v1_kernel(
+            flat, positions, SPARSE_SCAN, (EDGE, EDGE)
+        )
+        return com
 
     moments = kernels.sparse_moments(rows, columns, None, offsets)
     centers = (moments[:, :0:-1] / moments[:, :1]).T.reshape(2, *SPARSE_SCAN)

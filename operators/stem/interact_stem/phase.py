@@ -120,14 +120,14 @@ def least_curl(y: npt.ArrayLike, x: npt.ArrayLike, *, flip: bool = False) -> tup
         rms curl / rms divergence (NaN where the field has neither).
     """
     down, across = turned(y, x, flip=flip)
-    # Turned by θ the curl is curl · cos θ − divergence · sin θ, wherever it is finite.
+    # Turned by θ the curl is curl · cos θ + divergence · sin θ, wherever it is finite.
     turning, spreading = curl(down, across), divergence(down, across)
     seen = np.isfinite(turning) & np.isfinite(spreading)
     c, d = turning[seen], spreading[seen]
-    doubled = math.atan2(2 * float(c @ d), float(d @ d - c @ c))
+    doubled = math.atan2(-2 * float(c @ d), float(d @ d - c @ c))
     rotation = math.degrees(doubled / 2) % 180.0
     cos, sin = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
-    left, kept = float(np.sum((c * cos - d * sin) ** 2)), float(np.sum((c * sin + d * cos) ** 2))
+    left, kept = float(np.sum((c * cos + d * sin) ** 2)), float(np.sum((d * cos - c * sin) ** 2))
     return rotation, math.sqrt(left / kept) if kept else math.nan
 
 
