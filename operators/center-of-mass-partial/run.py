@@ -6,7 +6,7 @@ Numbers: Σ, Σy and Σx of a frame, exact integers for counts, from pixel (0, 0
 from pathlib import Path
 
 from interact import DenseFrames, Param, SparseFrames, Values, operator
-from interact_stem import kernels, selection
+from interact_stem import selection
 
 
 @operator(name="center-of-mass-partial", parallel=True)
@@ -37,10 +37,9 @@ def center_of_mass_partial(
     )
     found = selection.moments(frames, use)
     columns = {"total": found[:, 0], "moment_y": found[:, 1], "moment_x": found[:, 2]}
-    if isinstance(frames, DenseFrames):
-        level = selection.saturation_level(frames.data.dtype, saturation)
-        if level is not None:
-            columns["saturated"] = kernels.saturated(frames.data, level)
+    saturated = selection.saturated(frames, saturation)
+    if saturated is not None:
+        columns["saturated"] = saturated
     units = {"total": "counts", "moment_y": "counts px", "moment_x": "counts px", "saturated": "px"}
     return frames.values({name: units[name] for name in columns}, **columns)
 

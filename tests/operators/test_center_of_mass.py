@@ -176,3 +176,26 @@ def test_the_planted_field_comes_back_exactly(shipped):
     shift_y, shift_x = planted.shifts(scan.index)
     np.testing.assert_array_equal(image.channels["y"].ravel(), planted.center[0] + shift_y)
     np.testing.assert_array_equal(image.channels["x"].ravel(), planted.center[1] + shift_x)
+
+
+@pytest.mark.parametrize("descan", ["none", "mean", "plane"])
+def test_a_scan_without_counts_is_empty_and_no_error(shipped, uneven, descan):
+    image = chain(shipped, uneven.dense(np.zeros_like(uneven.data)), reduce={"descan": descan})
+
+    assert all(np.isnan(channel).all() for channel in image.channels.values())
+    assert image.attributes["empty"] == 24
+
+
+def test_a_scan_without_frames_is_missing_and_not_empty(shipped, uneven):
+    image = chain(shipped, uneven.select(np.zeros(24, bool)))
+
+    assert np.isnan(image.channels["y"]).all()
+    assert image.attributes["empty"] == 0
+    assert (image.completeness, image.missing) == (0.0, {"filtered": 24})
+
+
+def test_a_scan_of_one_row_has_no_curl(shipped, uneven):
+    image = chain(shipped, uneven.replace(scan=Scan("line", (1, 24))))
+
+    assert image.shape == (1, 24)
+    assert "curl_angle" not in image.attributes

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from interact import _spec
+from interact.testing import sparse
 from interact_api.load import load
 
 SHIPPED = Path(__file__).resolve().parents[2] / "operators"
@@ -62,3 +64,26 @@ def test_an_operator_stays_short_and_starts_by_itself(name):
     assert len(text.splitlines()) <= 120
     assert text.splitlines()[-2] == 'if __name__ == "__main__":'
     assert text.startswith('"""')
+
+
+DISK = {"radius": 3.0, "center_y": 5.0, "center_x": 21.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "parameters"),
+    [
+        ("center-of-mass-partial", "dense", DISK),
+        ("center-of-mass-partial", "sparse", DISK),
+        ("virtual-bfdf-partial", "dense", DISK),
+        ("virtual-bfdf-partial", "sparse", DISK),
+        ("electron-count", "dense", {"background": 2.0}),
+        ("bin-sparse-partial", "sparse", {"factor": 2}),
+    ],
+)
+def test_a_batch_without_frames_is_no_error(shipped, uneven, name, kind, parameters):
+    scan = sparse(uneven) if kind == "sparse" else uneven
+
+    made = shipped(name)(scan.select(np.zeros(24, bool)), **parameters)
+
+    assert len(made) == 0
+    assert (made.start, made.stop) == (0, 24)

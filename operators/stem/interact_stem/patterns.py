@@ -24,6 +24,8 @@ class Pattern:
 
     def add(self, part: DenseFrames | SparseFrames) -> None:
         """Take the frames of a batch."""
+        if not len(part):
+            return
         self.frames += len(part)
         if isinstance(part, DenseFrames) and part.data.dtype.kind == "f":
             self._floats.add(part, kernels.frame_sum(part.data, np.zeros(part.shape)))

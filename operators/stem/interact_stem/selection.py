@@ -87,14 +87,24 @@ def masked(events: SparseEvents, use: Mask) -> SparseEvents:
     )
 
 
-def saturation_level(dtype: np.dtype[Any], level: float | None) -> float | None:
-    """The value from which a pixel counts as saturated: the type's largest where nobody says.
+def saturated(
+    frames: DenseFrames | SparseFrames, level: float | None
+) -> npt.NDArray[np.int64] | None:
+    """Number of saturated pixels of each frame, shape (n,); None where none can be.
 
-    Floats have no such value: None.
+    Args:
+        frames: Images; events do not saturate.
+        level: Value from which a pixel is saturated; the type's largest where left out, and floats
+            have none.
     """
-    if level is not None or dtype.kind not in "iu":
-        return level
-    return float(np.iinfo(dtype).max)
+    if not isinstance(frames, DenseFrames):
+        return None
+    dtype = frames.data.dtype
+    if level is None and dtype.kind not in "iu":
+        return None
+    if not len(frames):
+        return np.zeros(0, np.int64)
+    return kernels.saturated(frames.data, np.iinfo(dtype).max if level is None else level)
 
 
 @functools.lru_cache(maxsize=16)
