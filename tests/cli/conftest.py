@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 from cli import programs
 from interact import _main, _server, _spec
+from interact.cli.board import Board
+from interact_api.load import load
+from interact_api.report import Report, ScanReport
+from interact_api.streams import PlanSettings, plan
 
 COMMAND = [sys.executable, "-c", "from interact.cli import main; main()"]
 TIMEOUT_SECONDS = 60
@@ -90,3 +94,26 @@ def sums(rows, columns, gain=1):
 def by_name(document, kind="operators", pipeline=0):
     """Entries of a run's document by their name."""
     return {entry["name"]: entry for entry in document["pipelines"][pipeline][kind]}
+
+
+ROLES = {"reader": "source", "sum": "kernel", "picture": "reducer", "show": "kernel"}
+
+
+@pytest.fixture
+def board(operators):
+    """A board of the small pipeline with two replicas of its kernel."""
+    texts = [(operators / name / "operator.yaml").read_text() for name in programs.OPERATORS]
+    resources = load("---\n".join([programs.pipeline(), *texts]), origin="test")
+    settings = PlanSettings(namespace="n", installation="i", run="0" * 32)
+    planned = plan(resources.pipelines[0], resources.catalogue(), settings)
+    configs = {("demo", name): config for name, config in planned.operators.items()}
+    return Board(configs, {key: 2 if key[1] == "sum" else 1 for key in configs})
+
+
+def hear(board, operator, *, replica=0, pid=1, state="running", now=1.0, **counts):
+    report = Report(operator, replica, pid, state, ROLES[operator], **counts)
+    board.hear("demo", report, now)
+
+
+def scan(covered, *, complete=False, **missing):
+    return {"s-reader-0": ScanReport(covered, 45, complete, missing, (5, 9))}

@@ -100,7 +100,7 @@ def test_frames_that_never_come_make_a_run_incomplete(desk):
 
     assert code == Exit.INCOMPLETE
     assert said["pipelines"][0]["scans"][0]["missing"] == {"missing": 6}
-    assert said["messages"] == ["6 frames of 1 scans are missing"]
+    assert said["messages"] == ["6 frames of 1 scan missing"]
 
 
 def test_a_source_that_hangs_is_a_stall_that_names_who_waits(desk):

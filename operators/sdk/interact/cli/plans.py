@@ -18,7 +18,7 @@ MIB = 1 << 20
 MOST_PORT_BYTES = 256 * MIB
 LEAST_PORT_BYTES = 64 * MIB
 STORE_MARGIN = 64 * MIB
-STATE_BYTES = 64 * MIB
+STATE_BYTES = 256 * MIB
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def plans(
         run=run,
         storage=Storage.MEMORY,
         state_storage=Storage.MEMORY,
-        state_bytes=STATE_BYTES,
+        state_bytes=STATE_BYTES if own_server else LEAST_PORT_BYTES,
         max_bytes=port_bytes(ports, _physical_bytes()) if own_server else LEAST_PORT_BYTES,
     )
     found: dict[str, Plan] = {}

@@ -16,13 +16,19 @@ def verdict(board: Board, ending: Ending) -> Ending:
         return ending
     failed = sum(record.failed for record in board.operators.values())
     if failed:
-        return Ending(Exit.FAILED, (*ending.lines, f"{failed} frames failed; see the errors"))
+        return Ending(
+            Exit.FAILED, (*ending.lines, f"{_counted(failed, 'frame')} failed; see the errors")
+        )
     incomplete = [scan for scan in board.scans() if not scan.complete or scan.unintended]
     if incomplete:
         lost = sum(scan.total - scan.covered + scan.unintended for scan in incomplete)
-        words = f"{lost} frames of {len(incomplete)} scans are missing"
+        words = f"{_counted(lost, 'frame')} of {_counted(len(incomplete), 'scan')} missing"
         return Ending(Exit.INCOMPLETE, (*ending.lines, words))
     return ending
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def document(run: Run, ending: Ending, seconds: float) -> dict[str, Any]:
