@@ -1,5 +1,8 @@
 """The scan generator: planted fields whose sums are known exactly."""
 
+import asyncio
+import contextlib
+
 import numpy as np
 import pytest
 from interact import Resume
@@ -97,3 +100,14 @@ def test_arrays_are_made_once_and_read_only():
 
     assert np.shares_memory(first.rows, second.rows)
     assert not first.rows.flags.writeable
+
+
+def test_an_endless_generator_goes_on_until_it_is_stopped(shipped):
+    async def first(count):
+        parts = shipped("scan-generator")(
+            resume=Resume(), **SMALL, repeats=0, frames_per_message=60
+        )
+        async with contextlib.aclosing(parts):
+            return [(await anext(parts)).scan.id for _ in range(count)]
+
+    assert asyncio.run(first(5))[-1] == "planted-4"

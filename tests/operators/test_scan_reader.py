@@ -1,5 +1,7 @@
 """The scan reader: files as batches that never depend on where one starts."""
 
+import asyncio
+import contextlib
 import time
 
 import numpy as np
@@ -182,3 +184,14 @@ def test_a_shape_is_read_from_its_text(text, shape):
 )
 def test_a_message_has_about_a_mebibyte(frame_bytes, total, expected):
     assert scans.frames_per_message(frame_bytes, total) == expected
+
+
+def test_an_endless_source_goes_on_until_it_is_stopped(shipped, stack):
+    async def first(count):
+        parts = shipped("scan-reader")(
+            resume=Resume(), path=stack, scan_shape="24", repeats=0, frames_per_message=24
+        )
+        async with contextlib.aclosing(parts):
+            return [(await anext(parts)).scan.id for _ in range(count)]
+
+    assert asyncio.run(first(5))[-1] == "scan-4"
