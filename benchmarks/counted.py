@@ -1,9 +1,9 @@
 """Counted frames through centre of mass to a map, every operator a process, at camera rate."""
 
-import asyncio
+from dataclasses import replace
 
-from benchmarks import flow
-from benchmarks.figures import Figure, Goal, Side, Table
+from benchmarks import passage
+from benchmarks.figures import Goal, Side, Table
 from benchmarks.flow import OPERATORS, Stage
 
 CAMERA = 87_000
@@ -11,6 +11,7 @@ CAMERA = 87_000
 FRAMES, EVENTS = 125, 2000
 SCAN = 512
 DETECTOR = 576
+WARM_SECONDS = 2.0
 
 
 def stages() -> list[Stage]:
@@ -26,46 +27,20 @@ def stages() -> list[Stage]:
     ]
 
 
-async def passage(module: str, seconds: float, warm: float) -> tuple[float, dict[str, float]]:
-    """Frames a second at the map, and CPU µs a frame of each process and the server."""
-    async with flow.flow(stages(), module=module) as running:
-        await running.until(
-            lambda: (told := running.latest("map")) is not None and told.frames_in > 0, 60, "a frame"
-        )
-        await asyncio.sleep(warm)
-        began, ended = await running.window(seconds)
-        first, last = running.between("map", began, ended)
-        frames = last.report.frames_in - first.report.frames_in
-        cpu = {flow.SERVER: 1e6 * (last.server_cpu_seconds - first.server_cpu_seconds) / frames}
-        for stage in running.stages:
-            a, b = running.between(stage.name, began, ended)
-            share = (last.at - first.at) / (b.at - a.at)
-            cpu[stage.name] = 1e6 * (b.cpu_seconds - a.cpu_seconds) * share / frames
-        return frames / (last.at - first.at), cpu
-
-
 def bench(*, quick: bool) -> Table:
-    """Frames a second of the shipped operators and of hand-tuned loops with the same kernel."""
-    runs, seconds = (2, 3.0) if quick else (5, 6.0)
-    ours, raw = [], []
-    for _ in range(runs):
-        ours.append(asyncio.run(passage("interact", seconds, 1.0)))
-        raw.append(asyncio.run(passage("benchmarks.raw", seconds, 1.0)))
-    mine = Side("SDK", tuple(rate for rate, _ in ours))
-    theirs = Side("raw nats-py", tuple(rate for rate, _ in raw))
+    """Frames a second of the shipped operators, against the camera and hand-tuned loops."""
+    runs, seconds = (2, 2.5) if quick else (5, 6.0)
+    found = passage.contest(stages(), runs=runs, seconds=seconds, warm=WARM_SECONDS)
+    rates = found.rates("frames at the map", "frames/s")
     camera = Side("4D Camera", (CAMERA,) * runs)
-    figures = [
-        Figure("to the map", "frames/s", mine, camera, "quotient", Goal(1.0)),
-        Figure("to the map", "frames/s", mine, theirs, "quotient"),
-    ]
-    for process in ours[0][1]:
-        a = Side("SDK", tuple(cpu[process] for _, cpu in ours))
-        b = Side("raw nats-py", tuple(cpu[process] for _, cpu in raw))
-        figures.append(Figure(f"CPU of {process}", "µs/frame", a, b, "quotient"))
     return Table(
         "counted",
-        f"{SCAN}×{SCAN} scans again and again, messages of {FRAMES} frames × {EVENTS} events, "
+        f"{SCAN}×{SCAN} scans without end, messages of {FRAMES} frames × {EVENTS} events, "
         "memory streams",
-        tuple(figures),
-        (f"{runs} interleaved runs of {seconds:g} s after 1 s of warm-up",),
+        (replace(rates, other=camera, goal=Goal(1.0)), rates, *found.cpu("µs/frame")),
+        (
+            f"{runs} interleaved runs of {seconds:g} s after {WARM_SECONDS:g} s of warm-up",
+            "the raw loops have the same kernel and guarantees, but no scans and no reports",
+            found.note,
+        ),
     )

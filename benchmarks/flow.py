@@ -36,12 +36,13 @@ Replica = tuple[str, int]
 
 @dataclass(frozen=True)
 class Stage:
-    """One operator of a chain: its file, its parameters, and how many processes."""
+    """One operator of a chain: its file, its parameters, how many processes, and the ack wait."""
 
     name: str
     code: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
     replicas: int = 1
+    ack_wait: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,7 @@ def _pipeline(stages: Sequence[Stage], operators: Mapping[Path, Operator]) -> st
         {
             "from": f"{a.name}.{operators[a.code].outputs[0].name}",
             "to": f"{b.name}.{operators[b.code].inputs[0].name}",
+            **({"ackWait": b.ack_wait} if b.ack_wait else {}),
         }
         for a, b in zip(stages, stages[1:], strict=False)
     ]

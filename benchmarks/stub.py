@@ -1,5 +1,6 @@
 """A broker without a network: what one process hands out, takes back and is told."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -34,7 +35,10 @@ class StubInlet:
 
     async def take(self) -> StubDelivery | None:
         broker = self._broker
+        if broker.began == 0.0:
+            broker.began = time.perf_counter()
         if not broker.left:
+            broker.ended = broker.ended or time.perf_counter()
             broker.empty()
             return None
         broker.left -= 1
@@ -52,9 +56,15 @@ class StubBroker:
 
     def __init__(self, payload: bytes, messages: int) -> None:
         self.payload = payload
-        self.left = messages
+        self.messages = self.left = messages
         self.empty: Callable[[], None] = lambda: None
+        self.began = self.ended = 0.0
         self.acked = self.handed_back = self.published = self.bytes_published = 0
+
+    @property
+    def microseconds(self) -> float:
+        """Of a message, from taking the first to asking for one more than there are."""
+        return 1e6 * (self.ended - self.began) / self.messages
 
     async def publish(
         self, subject: str, payload: bytes, *, identity: str = "", stored: Stored | None = None
