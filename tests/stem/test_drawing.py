@@ -289,6 +289,20 @@ def test_a_list_of_positions_is_drawn_at_its_coordinates():
     assert left >= zeros[2] - 2
 
 
+def test_many_points_are_drawn_at_their_coordinates_too():
+    random = np.random.default_rng(3)
+    y, x = random.uniform(0, 10, 4000), random.uniform(0, 30, 4000)
+    value = (y > 5) & (x < 10)
+
+    picture = pixels(png(image({"value": value}, y=y, x=x, axes=())))
+
+    bright = extent(where(picture, _colours.table("viridis")[255])[:, :442])
+    dark = extent(where(picture, _colours.table("viridis")[0])[:, :442])
+    assert bright[0] == pytest.approx((dark[0] + dark[1]) / 2, abs=6)
+    assert bright[1] == pytest.approx(dark[1], abs=6)
+    assert bright[3] - bright[2] == pytest.approx((dark[3] - dark[2]) / 3, rel=0.08)
+
+
 def test_a_list_without_coordinates_is_drawn_over_the_number():
     place = _lengths.place(image({"value": np.arange(7.0)}, axes=()))
 
@@ -296,15 +310,26 @@ def test_a_list_without_coordinates_is_drawn_over_the_number():
     assert png(image({"value": np.arange(7.0)}, axes=())).startswith(b"\x89PNG")
 
 
-def test_large_pictures_are_averaged_and_keep_their_extent():
-    large = np.zeros((2100, 3))
-    large[2097:, 2] = [3, np.nan, 6]
+def test_large_pictures_are_averaged_without_what_is_missing():
+    large = np.zeros((1300, 3))
+    large[1297:, 2] = [3, np.nan, 6]
 
     small = _contents.numbers(large)
 
-    assert small.shape == (700, 3)
-    assert small[-1].tolist() == [0, 0, 4.5]
-    assert png(image({"value": large})).startswith(b"\x89PNG")
+    assert small.shape == (434, 3)
+    assert small[-1].tolist() == [0, 0, 6.0], "rows 1299 alone"
+    assert small[-2].tolist() == [0, 0, 1.5], "rows 1296, 1297; 1298 is not there"
+
+
+def test_a_large_picture_keeps_values_at_their_place():
+    large = np.zeros((1290, 1290))  # blocks of 3, drawn 1 to 1 in 430 pixels
+    large[900:930, 300:330] = 1
+
+    picture = pixels(png(image({"value": large})))
+
+    bright = extent(where(picture, _colours.table("viridis")[255])[:, :492])
+    top, left = 62 + 24, 62
+    assert bright == (top + 300, top + 309, left + 100, left + 109)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 9])

@@ -18,6 +18,8 @@ from PIL import Image as Raster
 DPI = 100
 INK, FAINT = "#1a1a1a", "#5a5a5a"
 SMALL = 8.0
+_RUNS = 3
+"""zlib's Z_RLE: pictures are runs of equal pixels, and noise costs a third less time."""
 
 
 def label(
@@ -76,5 +78,5 @@ def encoded(pixels: npt.NDArray[np.uint8]) -> bytes:
     """RGBA of shape (height, width, 4) as a PNG file without transparency."""
     buffer = io.BytesIO()
     raster = Raster.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    raster.save(buffer, "PNG", compress_level=1)
+    raster.save(buffer, "PNG", compress_level=1, compress_type=_RUNS)
     return buffer.getvalue()

@@ -112,13 +112,16 @@ def directions(y: Floats, x: Floats, largest: float) -> Colours:
     Returns:
         RGBA, shape (*y.shape, 4).
     """
-    hue = np.arctan2(y, x) * (3 / np.pi)
-    value = np.clip(np.hypot(y, x) / (largest or 1.0), 0, 1)
+    y, x = np.asarray(y, np.float32), np.asarray(x, np.float32)
+    hue = np.arctan2(y, x) * np.float32(3 / np.pi)
+    value = np.minimum(np.hypot(y, x) * np.float32(1 / (largest or 1.0)), np.float32(1))
     absent = np.isnan(value)
     colours = np.empty((*np.shape(y), 4), np.uint8)
     for channel, shift in enumerate((0.0, 4.0, 2.0)):
-        part = np.clip(np.abs(np.mod(hue + shift, 6) - 3) - 1, 0, 1)
-        colours[..., channel] = np.where(absent, 0, 255 * part * value).astype(np.uint8)
+        turned = hue + np.float32(shift)
+        turned -= 6 * np.floor(turned / 6)
+        part = np.clip(np.abs(turned - 3) - 1, 0, 1) * value
+        colours[..., channel] = np.where(absent, 0, 255 * part)
     colours[..., 3] = 255
     colours[absent] = NOTHING
     return colours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from interact_stem.drawing._colours import Bar, Colours, Wheel
 Array = npt.NDArray[Any]
 
 MAX_PANELS = 6
-MAX_EDGE = 1024
-"""Longest edge that is drawn sample by sample; longer ones are averaged in blocks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,43 +39,55 @@ class Marks:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """One panel: RGBA of shape (rows, columns, 4) or (n, 4), and what explains it."""
+    """One panel: RGBA of shape (rows, columns, 4) or (n, 4), and what explains it.
+
+    ``samples`` is the picture's own (rows, columns), which blocks stand for; (n, 1) for a list.
+    """
 
     label: str
     colours: Colours
     legend: Bar | Wheel
     marks: Marks = Marks()
     values: Array | None = None
+    samples: tuple[int, int] = (1, 1)
 
 
 def contents(image: Image) -> tuple[Content, ...]:
     """The panels of a picture, by `attributes["style"]`."""
+    rows, columns = (*image.shape, 1)[:2]
+    return tuple(dataclasses.replace(panel, samples=(rows, columns)) for panel in _styled(image))
+
+
+def _styled(image: Image) -> tuple[Content, ...]:
     style = image.attributes.get("style", "scalar")
     if style == "vector" and {"y", "x"} <= set(image.channels):
         return _vector(image)
     if style == "pattern" and len(image.shape) == 2:
         return (_pattern(image),)
-    names = list(image.channels)[:MAX_PANELS]
-    return tuple(_scalar(image, name) for name in names)
+    return tuple(_scalar(image, name) for name in list(image.channels)[:MAX_PANELS])
 
 
 def numbers(channel: Array) -> Array:
-    """A channel as float64, averaged in blocks where it is larger than any screen.
+    """A channel as float64, averaged in blocks where it has more samples than a panel has pixels.
+
+    The last block of a row or column may be smaller. Infinite values count as not there.
 
     >>> numbers(np.arange(4)).dtype
     dtype('float64')
     """
     values = np.asarray(channel, np.float64)
-    if values.ndim != 2 or max(values.shape) <= MAX_EDGE:
+    if values.ndim != 2 or max(values.shape) <= _lengths.MOST:
         return values
-    blocks = [-(-edge // MAX_EDGE) for edge in values.shape]
-    padding = [(0, -edge % block) for edge, block in zip(values.shape, blocks, strict=True)]
-    padded = np.pad(values, padding, constant_values=np.nan)
-    rows, columns = (edge // block for edge, block in zip(padded.shape, blocks, strict=True))
-    split = padded.reshape(rows, blocks[0], columns, blocks[1])
-    there = np.isfinite(split)
-    sums, known = np.where(there, split, 0).sum(axis=(1, 3)), there.sum(axis=(1, 3))
-    means: Array = np.divide(sums, known, out=np.full(known.shape, np.nan), where=known > 0)
+    down, across = (_lengths.block(edge) for edge in values.shape)
+    shape = -(-values.shape[0] // down), -(-values.shape[1] // across)
+    sums, known = np.zeros(shape), np.zeros(shape, np.int32)
+    for y, x in itertools.product(range(down), range(across)):
+        part = values[y::down, x::across]
+        there = np.isfinite(part)
+        rows, columns = part.shape
+        sums[:rows, :columns] += np.where(there, part, 0)
+        known[:rows, :columns] += there
+    means: Array = np.divide(sums, known, out=np.full(shape, np.nan), where=known > 0)
     return means
 
 
@@ -101,7 +112,7 @@ def _vector(image: Image) -> tuple[Content, ...]:
         panels.append(Content(f"{name} {said}", _colours.shade(values, bar), bar, values=values))
     away = y - middle[0], x - middle[1]
     lengths = np.hypot(*away)
-    largest = float(np.nanmax(lengths)) if np.isfinite(lengths).any() else 1.0
+    largest = float(lengths[np.isfinite(lengths)].max(initial=0.0)) or 1.0
     colours = _colours.directions(*away, largest)
     return (*panels, Content("direction", colours, Wheel(largest, unit), values=lengths))
 

@@ -15,7 +15,10 @@ Extent = tuple[float, float, float, float]
 """Left, right, bottom and top edge in units of the axes; the bottom is larger than the top."""
 
 PANEL = 380
-"""Longer edge of a panel, pixels of the screen."""
+"""Longer edge of a panel, pixels of the screen, unless whole samples ask for another."""
+
+MOST = 640
+"""Longest edge of a panel; more samples than this are averaged in blocks."""
 
 UNCALIBRATED = frozenset({"", "px", "pixel", "pixels", "position", "positions"})
 
@@ -51,6 +54,8 @@ def place(image: Image) -> Place:
 def _grid(image: Image) -> tuple[Axis, Axis]:
     """The axes of a grid; angles of a pattern count from the centre of the beam."""
     y, x = image.axes if len(image.axes) == 2 else (Axis("y"), Axis("x"))
+    if y.step == 0 or x.step == 0:
+        y, x = Axis(y.name), Axis(x.name)  # nobody measured it
     center = pair(image.attributes.get("center"))
     if image.attributes.get("style") == "pattern" and center and calibrated(x):
         y = Axis(y.name, y.unit, y.step, -y.step * center[0])
@@ -96,9 +101,20 @@ def box(width: float, height: float) -> tuple[int, int]:
 
 
 def _snapped(size: int, samples: int) -> int:
-    """A size near the wanted one at which every sample is drawn equally large."""
-    times = round(size / samples)
-    return samples * times if times >= 3 else size
+    """A size near the wanted one at which every sample, or block of samples, is drawn equally large.
+
+    >>> _snapped(380, 64), _snapped(380, 254), _snapped(380, 512), _snapped(380, 4096)
+    (384, 508, 512, 586)
+    """
+    drawn = -(-samples // block(samples))
+    times = round(size / drawn)
+    times = times if times >= 2 else max(MOST // drawn, 1)
+    return drawn * times if drawn * times >= PANEL // 4 else size
+
+
+def block(samples: int) -> int:
+    """How many samples along an edge are drawn as one."""
+    return max(-(-samples // MOST), 1)
 
 
 def calibrated(axis: Axis) -> bool:
@@ -147,10 +163,8 @@ def exponent(values: Sequence[float]) -> int:
 
 
 def pair(value: object) -> tuple[float, float] | None:
-    """A (y, x) of an attribute, or None if it is not one."""
+    """A finite (y, x) of an attribute, or None if it is none."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         return None
-    y, x = value
-    return (
-        (float(y), float(x)) if isinstance(y, int | float) and isinstance(x, int | float) else None
-    )
+    y, x = (float(one) if isinstance(one, int | float) else math.nan for one in value)
+    return (y, x) if math.isfinite(y) and math.isfinite(x) else None

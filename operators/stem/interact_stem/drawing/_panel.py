@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ LEFT, RIGHT, ABOVE, BELOW = 62, 82, 24, 46
 """Pixels around the box of a panel: tick labels, colour bar, label, axis label."""
 
 GAP = 8
+
+ROUND_DOTS = 1500
+"""Most points that are drawn as circles: each costs 40 µs."""
+
+GROUND = "#e6e6e6"
+"""Behind points; lighter than what is not there."""
 
 Array = npt.NDArray[Any]
 
@@ -62,17 +69,8 @@ class Panel:
         self._legend.update(content.legend)
         if self.where.points:
             self._scatter(content, y, x)
-        elif isinstance(self._body, AxesImage):
-            self._body.set_data(content.colours)
         else:
-            self._body = self.axes.imshow(
-                content.colours,
-                extent=self.where.extent,
-                aspect="auto",
-                interpolation="nearest" if _enlarged(content, self.where) else "antialiased",
-                origin="upper",
-                animated=True,
-            )
+            self._paint(content.colours, _extent(self.where, content))
 
     def rename(self, text: str) -> None:
         """Say something else above the panel than what it was given."""
@@ -84,13 +82,27 @@ class Panel:
         style: dict[str, Any] = {"color": "white", "ha": "center", "va": "top", "bbox": plate}
         self._over.append(label(self.axes, 0.5, 1, text, -8, **style))
 
+    def _paint(self, colours: Array, extent: _lengths.Extent) -> None:
+        if isinstance(self._body, AxesImage):
+            self._body.set_data(colours)
+            return
+        self._body = self.axes.imshow(
+            colours, extent=extent, aspect="auto", interpolation="nearest", origin="upper"
+        )
+        self.axes.set_xlim(self.where.extent[:2])
+        self.axes.set_ylim(self.where.extent[2:])
+        self._body.set_animated(True)
+
     def _scatter(self, content: Content, y: Array, x: Array) -> None:
-        if self._body is not None:
-            self._body.remove()
         if self.where.y.name == "value":
             values = content.values if content.values is not None else np.zeros(0)
             low, high = limits(values)
             y, x = (high - values) / (high - low), np.arange(len(values), dtype=np.float64)
+        if len(x) > ROUND_DOTS:
+            self._paint(_dotted(self.where, content.colours, y, x), self.where.extent)
+            return
+        if self._body is not None:
+            self._body.remove()
         area = self.where.size[0] * self.where.size[1] / max(len(x), 1)
         self._body = self.axes.scatter(
             x, y, s=float(np.clip(0.22 * area, 2, 60)), c=content.colours / 255,
@@ -98,16 +110,42 @@ class Panel:
         )  # fmt: skip
 
 
-def _enlarged(content: Content, where: Place) -> bool:
+def _extent(where: Place, content: Content) -> _lengths.Extent:
+    """Where the edges of the drawn array lie; its last blocks may reach beyond the axes."""
+    left, right, bottom, top = where.extent
     rows, columns = content.colours.shape[:2]
-    return bool(where.size[0] >= columns and where.size[1] >= rows)
+    samples_y, samples_x = content.samples
+    down, across = rows * _lengths.block(samples_y), columns * _lengths.block(samples_x)
+    return (
+        left,
+        left + (right - left) * across / samples_x,
+        top + (bottom - top) * down / samples_y,
+        top,
+    )
+
+
+def _dotted(where: Place, colours: Array, y: Array, x: Array) -> Array:
+    """Many points as squares of pixels, shape (height, width, 4): a drawn circle costs too much."""
+    left, right, bottom, top = where.extent
+    width, height = where.size
+    known = np.isfinite(y) & np.isfinite(x)
+    column = (x[known] - left) / (right - left) * width
+    row = (y[known] - top) / (bottom - top) * height
+    edge = int(np.clip(np.sqrt(0.4 * width * height / max(len(x), 1)), 1, 6))
+    raster = np.empty((height, width, 4), np.uint8)
+    raster[:] = (*bytes.fromhex(GROUND[1:]), 255)
+    for down, across in itertools.product(range(edge), repeat=2):
+        at_row = np.clip((row + down - edge / 2).astype(np.int64), 0, height - 1)
+        at_column = np.clip((column + across - edge / 2).astype(np.int64), 0, width - 1)
+        raster[at_row, at_column] = colours[known]
+    return raster
 
 
 def _dress(axes: Axes, where: Place) -> None:
     left, right, bottom, top = where.extent
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    axes.set_facecolor("#e6e6e6" if where.points else "white")
+    axes.set_facecolor(GROUND if where.points else "white")
     axes.tick_params(labelsize=SMALL, length=3, color=FAINT, labelcolor=INK, pad=2)
     axes.set_xticks(_lengths.ticks(min(left, right), max(left, right), max(where.size[0] // 70, 1)))
     rows = [] if where.y.name == "value" else _lengths.ticks(min(top, bottom), max(top, bottom), 5)
