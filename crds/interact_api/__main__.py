@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def documents() -> dict[str, str]:
     """Every generated file: its path from the repository's root, and its text."""
-    made = {}
+    made: dict[str, str] = {}
     for kind in crd.KINDS:
         made[f"crds/{kind.name}.yaml"] = crd.document(kind)
         made[f"docs/spec/{kind.kind.lower()}.md"] = reference.page(kind)
@@ -38,7 +38,7 @@ def stale(root: Path) -> list[Path]:
 
 def release(root: Path, version: str) -> list[Path]:
     """Keep the CRDs of a release, for the compatibility test."""
-    written = []
+    written: list[Path] = []
     for kind in crd.KINDS:
         path = root / "crds" / "released" / version / f"{kind.name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)

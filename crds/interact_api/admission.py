@@ -13,6 +13,7 @@ from typing import Any
 
 from interact_api import cel, crd
 from interact_api.load import path as shown
+from interact_api.plain import entries, is_list, is_mapping
 from interact_api.structural import Schema, schema
 
 Path = tuple[int | str, ...]
@@ -40,33 +41,33 @@ def admission_errors(data: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _children(value: object, node: Schema) -> Iterator[tuple[int | str, Any, Schema]]:
-    if isinstance(value, dict):
+    if is_mapping(value):
         for key, child in value.items():
             inner = node.get("properties", {}).get(key, node.get("additionalProperties"))
             if isinstance(inner, dict):
                 yield key, child, inner
-    elif isinstance(value, list) and "items" in node:
+    elif is_list(value) and "items" in node:
         for number, child in enumerate(value):
             yield number, child, node["items"]
 
 
 def _without_nulls(value: Any, node: Schema) -> Any:
     """Drop null fields: Kubernetes prunes them where a field is not nullable."""
-    if isinstance(value, dict) and "properties" in node:
+    if is_mapping(value) and "properties" in node:
         kept = {key: child for key, child in value.items() if child is not None}
         properties = node["properties"]
         return {
             key: _without_nulls(child, properties[key]) if key in properties else child
             for key, child in kept.items()
         }
-    if isinstance(value, list) and "items" in node:
+    if is_list(value) and "items" in node:
         return [_without_nulls(child, node["items"]) for child in value]
     return value
 
 
 def _fill(value: Any, node: Schema) -> None:
     """Put the defaults in."""
-    if isinstance(value, dict):
+    if is_mapping(value):
         for key, inner in node.get("properties", {}).items():
             if key not in value and "default" in inner:
                 value[key] = copy.deepcopy(inner["default"])
@@ -83,12 +84,12 @@ def _invalid(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]
         yield path, f"must be of type {node['type']}"
         return
     yield from ((path, rule) for rule in _bounds(value, node))
-    if isinstance(value, dict):
+    if is_mapping(value):
         yield from _fields(value, node, path)
     if node.get("x-kubernetes-list-type") == "map":
         keys = node["x-kubernetes-list-map-keys"]
-        entries = [[one.get(key) for key in keys] for one in value if isinstance(one, dict)]
-        if len({json.dumps(one) for one in entries}) < len(entries):
+        rows = [[one.get(key) for key in keys] for one in entries(value) if is_mapping(one)]
+        if len({json.dumps(one) for one in rows}) < len(rows):
             yield path, "duplicate value"
     for key, child, inner in _children(value, node):
         yield from _invalid(child, inner, (*path, key))
@@ -96,8 +97,9 @@ def _invalid(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]
 
 def _typed(value: object, kind: str) -> bool:
     if kind in {"integer", "number"}:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and (kind == "number" or float(value).is_integer())  # type: ignore[arg-type]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return kind == "number" or float(value).is_integer()
     classes = {"string": str, "boolean": bool, "object": dict, "array": list}
     return isinstance(value, classes[kind])
 
@@ -114,9 +116,9 @@ def _bounds(value: Any, node: Schema) -> Iterator[str]:
             yield f"must be at least {node['minimum']}"
         if value > node.get("maximum", value):
             yield f"must be at most {node['maximum']}"
-    elif isinstance(value, list):
+    elif is_list(value):
         yield from _sized(len(value), node, "Items", "entries")
-    elif isinstance(value, dict):
+    elif is_mapping(value):
         yield from _sized(len(value), node, "Properties", "entries")
 
 

@@ -58,7 +58,7 @@ def operator_problems(operator: InteractOperator) -> tuple[Problem, ...]:
         for t, trigger in enumerate(operator.spec.triggers)
         for n, one in enumerate(trigger.parameters)
     ]
-    found = []
+    found: list[Problem] = []
     for path, parameter in declared:
         try:
             default_value(parameter)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from interact_api import edits
+from interact_api import edits, plain
 from interact_api import interactem_words as words
 from interact_api.load import Resources, resource
 from interact_api.model import JsonObject
@@ -37,7 +37,7 @@ def operator(data: Mapping[str, Any], *, origin: str = "operator.json") -> Inter
         "tags": words.tags(data.get("tags")),
         "triggers": words.triggers(data.get("triggers")),
     }
-    if words.mapping(data.get("parallel_config")).get("type") == "embarrassing":
+    if plain.mapping(data.get("parallel_config")).get("type") == "embarrassing":
         spec["parallelConfig"] = {"type": "embarrassing"}
     if any(tag["value"] == "gpu" for tag in words.tags(data.get("tags"))):
         spec["template"] = {"resources": {"limits": {"nvidia.com/gpu": 1}}}
@@ -50,7 +50,7 @@ def operator(data: Mapping[str, Any], *, origin: str = "operator.json") -> Inter
 def operator_json(made: InteractOperator) -> JsonObject:
     """The ``operator.json`` an InteractOperator was made from."""
     kept = _kept(made.metadata.annotations)
-    return words.mapping(edits.apply(kept.get("edits", []), _operator_back(made)))
+    return plain.mapping(edits.apply(kept.get("edits", []), _operator_back(made)))
 
 
 def pipeline(
@@ -73,7 +73,7 @@ def pipeline(
     """
     known = {operator_json(one).get("id"): one for one in catalogue}
     taken = {one.metadata.name for one in known.values()}
-    placed: list[dict[str, Any]] = [words.mapping(one) for one in data.get("operators") or ()]
+    placed: list[dict[str, Any]] = [plain.mapping(one) for one in data.get("operators") or ()]
     new: dict[object, InteractOperator] = {}
     names: dict[str, dict[str, Any]] = {}
     for one in placed:
@@ -103,7 +103,7 @@ def pipeline_json(made: Pipeline, operators: Mapping[str, InteractOperator]) -> 
     """The canonical pipeline a Pipeline was made from, with its operators by name."""
     kept = _kept(made.metadata.annotations)
     by_place = {one.name: operators[one.operator_ref.name] for one in made.spec.operators}
-    return words.mapping(edits.apply(kept.get("edits", []), _pipeline_back(made, by_place)))
+    return plain.mapping(edits.apply(kept.get("edits", []), _pipeline_back(made, by_place)))
 
 
 def _operator(
@@ -147,14 +147,14 @@ def _operator_back(made: InteractOperator) -> JsonObject:
 
 
 def _pipeline_back(made: Pipeline, operators: Mapping[str, InteractOperator]) -> JsonObject:
-    ids = words.mapping(_kept(made.metadata.annotations).get("ids"))
+    ids = plain.mapping(_kept(made.metadata.annotations).get("ids"))
     ports: list[JsonValue] = []
     placed: list[JsonValue] = []
     for one in made.spec.operators:
-        said = words.mapping(ids.get(one.name))
+        said = plain.mapping(ids.get(one.name))
         back = _operator_back(operators[one.name]) | said | {"node_type": "operator"}
-        for parameter in back["parameters"]:
-            given = words.mapping(parameter)
+        for parameter in plain.entries(back["parameters"]):
+            given = plain.mapping(parameter)
             given["default"] = one.parameters.get(str(given["name"]), given["default"])
         placed.append(back | {"parallelism": one.replicas})
         for kind in ("input", "output"):
@@ -166,7 +166,7 @@ def _pipeline_back(made: Pipeline, operators: Mapping[str, InteractOperator]) ->
                     "canonical_operator_id": said.get("id"),
                     "portkey": port,
                 }
-                for port in words.entries(said.get(f"{kind}s"))
+                for port in plain.entries(said.get(f"{kind}s"))
             ]
     ends = {
         f"{one.name}.{port.name}": identity
@@ -174,7 +174,7 @@ def _pipeline_back(made: Pipeline, operators: Mapping[str, InteractOperator]) ->
         for kind in ("inputs", "outputs")
         for port, identity in zip(
             getattr(operators[one.name].spec, kind),
-            words.entries(words.mapping(ids.get(one.name)).get(kind)),
+            plain.entries(plain.mapping(ids.get(one.name)).get(kind)),
             strict=False,
         )
     }
@@ -194,8 +194,8 @@ def _from_placed(one: dict[str, Any], taken: set[str]) -> InteractOperator:
             for key in ("label", "description", "image", "parameters", "tags", "triggers")
         },
         "parallel_config": one.get("parallel_config"),
-        "inputs": [{"name": f"in{n}"} for n, _ in enumerate(words.entries(one.get("inputs")))],
-        "outputs": [{"name": f"out{n}"} for n, _ in enumerate(words.entries(one.get("outputs")))],
+        "inputs": [{"name": f"in{n}"} for n, _ in enumerate(plain.entries(one.get("inputs")))],
+        "outputs": [{"name": f"out{n}"} for n, _ in enumerate(plain.entries(one.get("outputs")))],
     }
     made = operator(described, origin=f"operator {one.get('label')!r}")
     name = words.unique(made.metadata.name, taken)
@@ -206,7 +206,7 @@ def _placed(name: str, one: dict[str, Any], made: InteractOperator) -> JsonObjec
     placed: JsonObject = {"name": name, "operatorRef": {"name": made.metadata.name}}
     declared = {parameter.name: parameter for parameter in made.spec.parameters}
     values: JsonObject = {}
-    for parameter in map(words.mapping, words.entries(one.get("parameters"))):
+    for parameter in map(plain.mapping, plain.entries(one.get("parameters"))):
         declaration = declared.get(str(parameter.get("name")))
         value = parameter.get("value", parameter.get("default"))
         if declaration is not None and value is not None and value != declaration.default:
@@ -226,10 +226,10 @@ def _edges(
     for label, one in names.items():
         for kind, found in ends.items():
             ports = getattr(operators[label].spec, kind)
-            pairs = zip(words.entries(one.get(kind)), ports, strict=False)
+            pairs = zip(plain.entries(one.get(kind)), ports, strict=False)
             found |= {str(identity): f"{label}.{port.name}" for identity, port in pairs}
     made: list[JsonValue] = []
-    for edge in map(words.mapping, words.entries(given)):
+    for edge in map(plain.mapping, plain.entries(given)):
         source = ends["outputs"].get(str(edge.get("input_id")))
         target = ends["inputs"].get(str(edge.get("output_id")))
         if source and target and {"from": source, "to": target} not in made:
@@ -250,4 +250,4 @@ def _dump(value: object) -> str:
 
 
 def _kept(annotations: Mapping[str, str]) -> dict[str, Any]:
-    return words.mapping(json.loads(annotations.get(ANNOTATION, "{}")))
+    return plain.mapping(json.loads(annotations.get(ANNOTATION, "{}")))

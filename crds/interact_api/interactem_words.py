@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from pydantic import JsonValue
 
 from interact_api.model import DNS_LABEL_PATTERN, PARAMETER_PATTERN, PORT_PATTERN, JsonObject
 from interact_api.parameters import Parameter, ParameterError, coerce
+from interact_api.plain import entries, mapping
 from interact_api.ports import TYPE_PATTERN
 
 WORD: Final = 253
@@ -115,13 +116,3 @@ def image_name(image: object) -> str:
 def text(value: object, limit: int) -> str:
     """The text, cut to a limit; empty if it is none."""
     return value[:limit] if isinstance(value, str) else ""
-
-
-def mapping(value: object) -> dict[str, Any]:
-    """The value if it is a mapping, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def entries(value: object) -> list[Any]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []

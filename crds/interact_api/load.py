@@ -12,6 +12,7 @@ from interact_api import graph, yaml_text
 from interact_api.model import API_VERSION, GROUP, Model
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline
+from interact_api.plain import is_list, is_mapping
 
 KINDS: Final[Mapping[str, type[Model]]] = {
     "InteractOperator": InteractOperator,
@@ -143,7 +144,7 @@ def _resource(document: object, origin: str, number: int) -> Model:
         shown = "" if value is None else shortened(value)
         return SpecError((Problem(origin, number, path, shown, rule, remedy),))
 
-    if not isinstance(document, dict):
+    if not is_mapping(document):
         raise refuse("", document, "a document is a mapping", "begin with apiVersion and kind")
     kind, version = document.get("kind"), document.get("apiVersion")
     if version != API_VERSION:
@@ -189,11 +190,9 @@ def _semantic(
 
 def shortened(value: object, limit: int = 60) -> str:
     """A value as it is shown in a message."""
-    text = (
-        repr(value)
-        if not isinstance(value, dict | list)
-        else f"{type(value).__name__} of {len(value)}"
-    )
+    text = repr(value)
+    if is_mapping(value) or is_list(value):
+        text = f"{type(value).__name__} of {len(value)}"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -225,7 +224,7 @@ def _problem(
         rule, _, said = rule.rpartition("; ")
         rule, remedy, value = (rule, said, "") if rule else (said, "", "")
     elif detail["type"] == "string_pattern_mismatch":
-        rule = f"must match {detail['ctx']['pattern']}"
+        rule = f"must match {detail.get('ctx', {}).get('pattern')}"
     return Problem(origin, document, path(location), value, rule, remedy)
 
 
@@ -234,14 +233,12 @@ def _within(data: object, location: tuple[int | str, ...]) -> tuple[int | str, .
     kept: list[int | str] = []
     for number, part in enumerate(location):
         last = number == len(location) - 1
-        if isinstance(data, dict) and (part in data or last):
+        if is_mapping(data) and (part in data or last):
             kept.append(part)
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
+            data = data.get(str(part))
+        elif is_list(data) and isinstance(part, int) and 0 <= part < len(data):
             kept.append(part)
             data = data[part]
-        elif last and isinstance(data, dict):
-            kept.append(part)
     return tuple(kept)
 
 

@@ -17,6 +17,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from interact_api.plain import is_mapping
+
 GROUP: Final = "interact.science"
 API_VERSION: Final = f"{GROUP}/v1alpha1"
 
@@ -86,7 +88,7 @@ class Model(BaseModel):
     @classmethod
     def _without_nulls(cls, data: object) -> object:
         """Read null as absent, as Kubernetes does."""
-        if isinstance(data, dict):
+        if is_mapping(data):
             return {key: value for key, value in data.items() if value is not None}
         return data
 

@@ -42,7 +42,7 @@ def page(kind: Kind) -> str:
 def _fields(
     node: structural.Schema, path: tuple[str, ...]
 ) -> list[tuple[tuple[str, ...], structural.Schema, bool]]:
-    found = []
+    found: list[tuple[tuple[str, ...], structural.Schema, bool]] = []
     for name, child in node.get("properties", {}).items():
         here = (*path, name)
         found.append((here, child, name in node.get("required", ())))
@@ -81,7 +81,7 @@ def _type(node: structural.Schema) -> str:
 
 
 def _bounds(node: structural.Schema) -> list[str]:
-    said = []
+    said: list[str] = []
     choices = node.get("enum") or node.get("items", {}).get("enum")
     if choices and len(choices) <= MAX_CHOICES:
         said.append("One of " + ", ".join(f"`{one}`" for one in choices if one != "") + ".")

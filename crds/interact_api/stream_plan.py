@@ -113,7 +113,7 @@ class Plan:
 
     streams: tuple[StreamPlan, ...]
     bucket: BucketPlan
-    operators: Mapping[str, OperatorConfig] = field(default_factory=dict)
+    operators: Mapping[str, OperatorConfig] = field(default_factory=dict[str, OperatorConfig])
 
     @property
     def max_bytes(self) -> int:

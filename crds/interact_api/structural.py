@@ -1,7 +1,7 @@
 """Structural OpenAPI v3 schemas, as Kubernetes wants them, from the models."""
 
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from pydantic import BaseModel
 
@@ -94,10 +94,11 @@ def _object(kind: type[Model], given: Schema, definitions: Schema) -> Schema:
     return built
 
 
-def _entry(annotation: Any) -> type[BaseModel]:
+def _entry(annotation: object) -> type[BaseModel]:
+    """The model of a list's entries."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for argument in getattr(annotation, "__args__", ()):
+    for argument in get_args(annotation):
         return _entry(argument)
     raise SchemaError(f"{annotation} has no entries with keys")
 

@@ -78,7 +78,7 @@ def connections(pipeline: Pipeline, operators: Operators) -> tuple[Connection, .
     inputs = {
         f"{name}.{port.name}": port for name, (_, spec) in placed.items() for port in spec.inputs
     }
-    found = []
+    found: list[Connection] = []
     for number, edge in enumerate(pipeline.spec.edges):
         if edge.source in outputs and edge.target in inputs:
             source, _ = placed[split(edge.source)[0]]
