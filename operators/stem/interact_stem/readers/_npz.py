@@ -113,20 +113,25 @@ def _archive(path: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:
     file: IO[bytes] = stack.enter_context(path.open("rb"))
     try:
         if path.name.lower().endswith(".bz2"):
-            file = stack.enter_context(_unpacked(path, file))
+            file = stack.enter_context(unpacked(path, file))
         return stack.enter_context(zipfile.ZipFile(file))
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
         raise ReaderError(path, "archive", str(error), "the file is cut off or no .npz") from error
 
 
-def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
+def unpacked(path: Path, file: IO[bytes], most: int = MAX_UNPACKED_BYTES) -> IO[bytes]:
+    """A temporary file with what a bzip2 file holds.
+
+    Raises:
+        ReaderError: If it is damaged, or holds more than ``most`` bytes.
+    """
     target = tempfile.TemporaryFile()  # noqa: SIM115  # its caller closes it
     try:
         with bz2.open(file) as source:
             while part := source.read(_CHUNK):
-                if target.tell() + len(part) > MAX_UNPACKED_BYTES:
+                if target.tell() + len(part) > most:
                     remedy = "unpack it with bunzip2 and open the result"
-                    raise ReaderError(path, "unpacked bytes", f"> {MAX_UNPACKED_BYTES}", remedy)
+                    raise ReaderError(path, "unpacked bytes", f"> {most}", remedy)
                 target.write(part)
     except (OSError, EOFError) as error:
         target.close()
