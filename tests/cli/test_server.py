@@ -86,3 +86,10 @@ def test_a_server_that_talks_something_else_is_no_nats(tmp_path):
             _, err = client.communicate(timeout=30)
 
     assert "does not speak the NATS protocol" in err
+
+
+@pytest.mark.parametrize(
+    "url", ["nats://me:secret@lab:4222", "nats://secret@lab:4222", "nats://lab:4222", "lab:4222"]
+)
+def test_an_address_is_shown_without_what_is_secret(url):
+    assert _server.shown(url).removeprefix("nats://") == "lab:4222"

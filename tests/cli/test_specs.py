@@ -98,6 +98,12 @@ def test_a_file_that_is_not_there_is_named(desk):
     assert lines == (f"{desk.folder / 'absent.yaml'}: cannot be read: No such file or directory",)
 
 
+def test_a_folder_of_operators_that_is_not_there_is_named(desk):
+    lines = refused(found, desk, folders=(desk.folder / "absent",))
+
+    assert lines == (f"--operators {desk.folder / 'absent'}: no such folder",)
+
+
 def test_code_without_a_specification_says_how_to_write_one(desk, tmp_path):
     (tmp_path / "mine" / "adding").mkdir(parents=True)
     (tmp_path / "mine" / "adding" / "run.py").write_text(programs.ADDING)

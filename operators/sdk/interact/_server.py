@@ -183,6 +183,12 @@ def greeting(url: str, *, timeout_seconds: float = 2.0) -> dict[str, object]:
     return said
 
 
+def shown(url: str) -> str:
+    """A server's address without the user, password or token it may carry."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
 def check_version(version: str, where: str) -> None:
     """Refuse a server older than ours can use.
 

@@ -53,6 +53,7 @@ class Board:
         self.flow_began_at: float | None = None
         self._origins: dict[tuple[str, str], str] = {}
         self._quiet: dict[str, int] = {}
+        self._over: dict[tuple[str, str], ScanView] = {}
 
     def of(self, pipeline: str) -> list[OperatorRecord]:
         """The operators of a pipeline."""
@@ -135,9 +136,12 @@ class Board:
                 scan for record in records for replica in record.replicas for scan in replica.scans
             )
             for name in names:
-                origin = self._origins.get((pipeline, name))
-                concerned = [record for record in records if _expects(record, origin)]
-                if view := self._scan(pipeline, name, concerned):
+                key = (pipeline, name)
+                concerned = [one for one in records if _expects(one, self._origins.get(key))]
+                view = self._over.get(key) or self._scan(pipeline, name, concerned)
+                if view is not None:
+                    if view.complete:
+                        self._over[key] = view
                     yield view
 
     def _scan(self, pipeline: str, name: str, records: list[OperatorRecord]) -> ScanView | None:

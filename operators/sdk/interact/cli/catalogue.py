@@ -56,6 +56,7 @@ def catalogue(arguments: Sequence[str], folders: Sequence[Path] = ()) -> Catalog
         CommandError: If anything is wrong; says all of it at once.
     """
     reading = _Reading()
+    reading.problems += [f"--operators {f}: no such folder" for f in folders if not f.is_dir()]
     for origin, text, folder in _texts(arguments):
         _read(reading, origin, text, folder)
     if not reading.pipelines and not reading.problems:

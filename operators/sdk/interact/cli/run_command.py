@@ -133,14 +133,16 @@ def _look(url: str) -> None:
     if not url.startswith("nats://"):
         return  # TLS and websockets are the client's to open
     try:
-        _server.check_version(str(_server.greeting(url)["version"]), url)
+        _server.check_version(str(_server.greeting(url)["version"]), _server.shown(url))
     except (OSError, ValueError, KeyError) as error:
-        raise BrokerError(f"no NATS at {url}: {error}; is nats-server running there?") from error
+        raise BrokerError(
+            f"no NATS at {_server.shown(url)}: {error}; is nats-server running there?"
+        ) from error
 
 
 def _greet(screen: Screen, arguments: Arguments, plan: LocalPlan, url: str) -> None:
     operators = sum(plan.replicas.values())
-    where = url if arguments.nats else f"a nats-server of its own at {url}"
+    where = _server.shown(url) if arguments.nats else f"a nats-server of its own at {url}"
     screen.say(
         f"{', '.join(plan.plans)}: {operators} processes, {where}; streams are in memory and end with it"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from interact_api import names, report
 
-from interact import _jetstream, _pictures
+from interact import _jetstream, _pictures, _server
 from interact._errors import BrokerError
 from interact.cli.board import Board
 from interact.cli.crew import Crew, written_members
@@ -21,10 +21,14 @@ from interact.cli.plans import LocalPlan
 from interact.cli.processes import Processes
 from interact.cli.stalls import explanation
 
+SLOW_START_SECONDS = 30.0
+"""Least time the processes of sources get to start before that is a stall."""
 NATS_SECONDS = 30.0
 """Longest a lost connection is waited for."""
 JUDGE_SECONDS = 0.05
 POLL_SECONDS = 1.0
+LAST_POLL_SECONDS = 0.2
+"""Between polls while only what is under way is waited for."""
 PICTURE_SECONDS = 2.0
 
 
@@ -172,7 +176,8 @@ class Run:
                 self.end(Exit.COMPLETE)
             elif not self._connected(broker, now):
                 self.end(
-                    Exit.NO_NATS, f"NATS at {self.nats_url} is gone; what its streams held is lost"
+                    Exit.NO_NATS,
+                    f"NATS at {_server.shown(self.nats_url)} is gone; what its streams held is lost",
                 )
             elif self._time_is_up(now):
                 self.end(Exit.COMPLETE, "the time given by --duration is up", finish_first=True)
@@ -193,6 +198,8 @@ class Run:
     def _stalled(self, now: float) -> bool:
         """Whether nothing moved; what is held may only be given again after its ack wait."""
         limit = self.options.stall_seconds
+        if self.board.sources_ran_at is None:
+            limit = max(limit, SLOW_START_SECONDS)
         held = [
             entry.ack_wait_seconds
             for record in self.board.operators.values()
@@ -217,7 +224,9 @@ class Run:
                 }
                 self.board.poll(name, pending, time.monotonic())
             self.board.sample(time.monotonic())
-            await asyncio.sleep(POLL_SECONDS if not self._outcome.done() else JUDGE_SECONDS * 4)
+            near_the_end = all(map(self.board.sources_done, self.board.pipelines))
+            hurry = near_the_end or self._outcome.done()
+            await asyncio.sleep(LAST_POLL_SECONDS if hurry else POLL_SECONDS)
 
     async def _draw(self, broker: _jetstream.JetStream) -> None:
         while self.options.images is not None:
@@ -239,18 +248,21 @@ class Run:
             self.pictures[name] = await gallery.update(broker, stream)
 
 
+_ASKING_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class _signals:  # noqa: N801  # reads as a with-statement
-    """Call back on SIGINT and SIGTERM instead of ending."""
+    """Call back when asked to end, instead of ending."""
 
     def __init__(self, called: Callable[[], None]) -> None:
         self._called = called
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ASKING_TO_END:
             loop.add_signal_handler(number, self._called)
 
     def __exit__(self, *_: object) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ASKING_TO_END:
             loop.remove_signal_handler(number)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from interact import _server
 from interact.cli.board import Board
 from interact.cli.exits import Exit
 from interact.cli.records import OperatorRecord
@@ -47,7 +48,7 @@ def document(run: Run, ending: Ending, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "run": run.plan.run,
         "namespace": run.plan.namespace,
-        "nats": run.nats_url,
+        "nats": _server.shown(run.nats_url),
         "logs": str(run.options.logs),
         "pipelines": [_pipeline(run, board, name) for name in board.pipelines],
     }
