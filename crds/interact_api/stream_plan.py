@@ -91,6 +91,7 @@ class PlanSettings:
         images_bytes: Of the stream of pictures.
         state_bytes: Of the state bucket.
         replicas: Copies of streams whose delivery names none.
+        revision: Of the parameters.
     """
 
     namespace: str
