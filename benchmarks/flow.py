@@ -61,6 +61,8 @@ class Flow:
 
     stages: Sequence[Stage]
     server: _server.Server
+    broker: _jetstream.JetStream
+    plan: Plan
     folder: Path
     module: str
     heard: dict[Replica, list[Heard]] = field(default_factory=dict)
@@ -156,8 +158,8 @@ async def flow(stages: Sequence[Stage], *, module: str = "interact") -> AsyncIte
             for stage in stages:
                 config = planned.operators[stage.name]
                 (folder / f"{stage.name}.json").write_text(config.model_dump_json(by_alias=True))
-            running = Flow(stages, server, folder, module)
             async with _jetstream.connect(server.url, name="bench", token=server.token) as broker:
+                running = Flow(stages, server, broker, planned, folder, module)
                 for stream in planned.streams:
                     await broker.make(stream)
                 await broker.make_bucket(planned.bucket)
