@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from interact import OperatorError, SettingsError, _main, _settings, _spec
 from interact_api.load import load
 
@@ -89,7 +88,9 @@ def test_words_for_people_may_differ(run_py):
     ("text", "words"),
     [
         pytest.param("x = 1", "defines none; a file defines exactly one", id="no operator"),
-        pytest.param(BRIGHT + "\nother = operator(name='b')(brightness.function)", "brightness, b", id="two"),
+        pytest.param(
+            BRIGHT + "\nother = operator(name='b')(brightness.function)", "brightness, b", id="two"
+        ),
         pytest.param("import not_there", "ModuleNotFoundError", id="an import that fails"),
         pytest.param("def f(:", "SyntaxError", id="no Python"),
     ],

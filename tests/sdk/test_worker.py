@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 import msgspec
 import numpy as np
 import pytest
-from interact import DenseFrames, Resume, TransientError, Values, _codec, _runtime, _spec
+from interact import DenseFrames, Reducer, Resume, TransientError, Values, _codec, _runtime, _spec
 from interact import operator as make_operator
 from interact import source as make_source
 from interact._jetstream import JetStream, connect
 from interact._server import nats_server
+from interact._state import unpack
+from interact._vault import Vault
 from interact.testing import concatenate, frames, split
 from interact_api import report
 from interact_api.load import load
@@ -292,3 +294,101 @@ async def test_a_message_given_twice_counts_once(server):
             await run.until("keep", lambda told: told.state == "done")
 
     assert sorted(counted) == list(range(35))
+
+
+@pytest.mark.parametrize("role", ["reducer", "sink"])
+async def test_a_reducer_or_sink_that_dies_goes_on_from_its_checkpoint(server, role):
+    """The first life takes 20 frames and is gone without a word; the second has the whole scan."""
+    counted: list[int] = []
+
+    class Total(Reducer[dict]):
+        """Sums frames."""
+
+        def zero(self, scan):
+            return {"sum": 0.0, "frames": 0}
+
+        def add(self, state: dict, part: DenseFrames) -> None:
+            state["sum"] += int(part.data.sum())
+            state["frames"] += len(part)
+
+        def result(self, state: dict, progress) -> Values | None:
+            if not progress.complete:
+                return None
+            counted.append(state["frames"])
+            return Values(
+                scan=progress.scan,
+                start=0,
+                stop=progress.total,
+                columns={"v": np.zeros(progress.total)},
+            )
+
+    total = make_operator(name="total")(Total)
+
+    @make_operator(name="total")
+    def keep(part: DenseFrames) -> None:
+        """Counts frames."""
+        counted.extend(part.index.tolist())
+
+    taker = total if role == "reducer" else keep
+    half, _ = given(SCAN, upto=20)
+    whole, _ = given(SCAN)
+    operators, edges = [whole, taker], [("given.out", "total.part")]
+    if role == "reducer":
+        operators, edges = [*operators, collector()[0]], [*edges, ("total.out", "collect.part")]
+    never_ending = asyncio.Event()
+
+    @make_source(name="given", outputs={"out": "dense"})
+    async def first_half(*, resume: Resume):
+        """Four messages, and then nothing for a while."""
+        for part in half.function(resume=resume):
+            yield part
+        await never_ending.wait()
+
+    async with running(server, planned(f"dies-{role}", operators, edges, ack_wait="2s")) as run:
+        async with run.start(first_half):
+            config = run.plan.operators["total"]
+            life = asyncio.create_task(
+                _runtime.serve(taker, config, run.broker, stop=asyncio.Event())
+            )
+            await run.until("total", lambda told: told.frames_in == 20)
+            await checkpointed(run, config, 20)
+            life.cancel()
+            await asyncio.wait({life})
+        run.told.clear()
+        async with run.start(whole, taker):
+            told = await run.until("total", lambda told: told.state == "done")
+
+    assert told.scans_complete == 1
+    assert told.frames_in == 15, "what the checkpoint holds was not taken again"
+    assert sorted(counted) == ([35] if role == "reducer" else list(range(35)))
+
+
+async def checkpointed(run, config, frames_wanted):
+    """Wait until a checkpoint holds so many frames."""
+    vault = Vault(run.broker, config.state_bucket, f"checkpoint.{config.operator}")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            scans = await vault.load("scans")
+            for scan_id in unpack(scans)["open"] if scans else []:
+                kept = unpack(await vault.load(f"scan.{scan_id}"))
+                if sum(int(np.unpackbits(bits).sum()) for bits in kept["bitmaps"]) == frames_wanted:
+                    return
+            run.news.clear()
+            await run.news.wait()
+
+
+async def test_a_value_of_any_size_is_replaced_as_a_whole(server, monkeypatch):
+    monkeypatch.setattr("interact._vault.PART_BYTES", 1000)
+    read, _ = given(SCAN)
+    collect, _ = collector()
+    async with running(
+        server, planned("vault", [read, collect], [("given.out", "collect.part")])
+    ) as run:
+        vault = Vault(run.broker, run.plan.bucket.name, "checkpoint.x")
+        for value in (b"", b"a" * 999, b"b" * 2500, b"c" * 1000):
+            await vault.save("k", value)
+            assert await Vault(run.broker, run.plan.bucket.name, "checkpoint.x").load("k") == value
+        await run.broker.put(run.plan.bucket.name, "checkpoint.x.k.1.0", b"damaged")
+        assert await Vault(run.broker, run.plan.bucket.name, "checkpoint.x").load("k") is None
+        await vault.forget("k")
+        assert await vault.load("k") is None

@@ -30,6 +30,7 @@ class ScanLedger:
     bitmaps: dict[Lane, npt.NDArray[np.bool_]]
     covered: dict[Lane, int]
     missing: dict[str, int]
+    origin: str = ""
 
     def fresh(self, lane: Lane, batch: Batch) -> npt.NDArray[np.bool_] | None:
         """Which frames of a batch are new, shape (n,); None if its whole coverage is known."""
@@ -82,7 +83,7 @@ class Ledger:
             lanes = [known for known in self.lanes if root(known[1]) == origin] or [lane]
             self.open[scan.id] = ScanLedger(
                 scan, scan.total,
-                {known: np.zeros(scan.total, bool) for known in lanes}, dict.fromkeys(lanes, 0), {},
+                {known: np.zeros(scan.total, bool) for known in lanes}, dict.fromkeys(lanes, 0), {}, origin,
             )  # fmt: skip
         ledger = self.open[scan.id]
         if lane not in ledger.bitmaps:

@@ -30,7 +30,7 @@ class BrokerError(InteractError):
     """NATS refused a request, or did not answer in time."""
 
 
-class TooLarge(BrokerError):
+class TooLarge(BrokerError):  # noqa: N818  # says what is wrong, as KeyError does not
     """One message exceeds what the server takes."""
 
     def __init__(self, size: int, limit: int) -> None:

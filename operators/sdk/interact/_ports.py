@@ -69,6 +69,9 @@ class Broker(Protocol):
     async def put(self, bucket: str, key: str, value: bytes) -> None:
         """Set a key, durably."""
 
+    async def forget(self, bucket: str, key: str) -> None:
+        """Remove a key and its history."""
+
 
 class Plumber(Protocol):
     """Makes and removes streams; the local runner's side of the broker."""

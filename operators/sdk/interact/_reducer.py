@@ -132,7 +132,7 @@ class Slots:
             else:
                 slots[index[there] if self._per_frame else place[there]] = column[there]
 
-    def _slots(self, name: str, column: Array, exact: bool) -> Array:  # noqa: FBT001
+    def _slots(self, name: str, column: Array, exact: bool) -> Array:
         if name not in self._columns:
             length = self.scan.positions if exact or not self._per_frame else self.scan.total
             shape = (length, *column.shape[1:])
@@ -155,6 +155,15 @@ class Slots:
     def names(self) -> tuple[str, ...]:
         """Columns that came so far."""
         return tuple(self._columns)
+
+    def dump(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seen": self.seen, "columns": self._columns}
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Become what `dump` gave."""
+        self.seen = data["seen"]
+        self._columns = data["columns"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -185,7 +194,12 @@ class ScanImage(Reducer[Picture]):
         """Put the values of a batch in their places."""
         state.slots.add(part, part.columns)
         state.units.update(part.units)
-        if part.y is not None and part.x is not None and state.y is not None and state.x is not None:
+        if (
+            part.y is not None
+            and part.x is not None
+            and state.y is not None
+            and state.x is not None
+        ):
             there = part.position >= 0
             state.y[part.position[there]] = part.y[there]
             state.x[part.position[there]] = part.x[there]
@@ -244,6 +258,17 @@ class FrameSum:
             return None
         nodes = sorted(self._nodes, key=_start)
         return _fold(nodes, 0, 1 << nodes[-1].start.bit_length()).array
+
+    def dump(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        nodes = [[node.start, node.stop, node.array] for node in self._nodes]
+        return {"frames": self.frames, "integers": self._integers, "nodes": nodes}
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Become what `dump` gave."""
+        self.frames = data["frames"]
+        self._integers = data["integers"]
+        self._nodes = [_Node(*node) for node in data["nodes"]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Running a reducer: states of the scans that are open, partial results, and the final one."""
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
@@ -10,16 +11,16 @@ from interact_api.config import OperatorConfig
 from interact_api.report import ScanReport
 from interact_api.wire import Header
 
+from interact import _state
 from interact._batches import Batch, Image
 from interact._coverage import Lane, Ledger, ScanLedger, root
+from interact._errors import BatchError
 from interact._operator import Operator
 from interact._outlet import Outlet
 from interact._parameters import Parameter
 from interact._reducer import Progress, Reducer
 from interact._scan import gaps
 from interact._tally import Tally
-
-Stored = Callable[[], Awaitable[None]]
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,19 +52,17 @@ class Reducing:
         self._tally = tally
         self._port = operator.outputs[0].name
         self._open: dict[str, _Open] = {}
+        self._finals = 0
+        self._no_finals = asyncio.Event()
+        self._no_finals.set()
         self.reducer: Reducer[Any] = configured(
             operator.function, operator.parameters, config.parameters
         )
 
-    async def add(
-        self, lane: Lane, header: Header, part: Batch, whole: Batch, stored: Stored
-    ) -> None:
-        """Take the frames of a message that are new; acknowledge it; close the scan if it is full."""
+    async def add(self, lane: Lane, header: Header, part: Batch, whole: Batch) -> None:
+        """Take the frames of a message that are new; close the scan if it is full."""
         since = time.perf_counter()
-        scan = self._ledger.scan(lane, whole)
-        if scan is None:
-            await stored()
-            return
+        scan = self._ledger.open[whole.scan.id]
         opened = self._open.get(whole.scan.id)
         if opened is None:
             state = self.reducer.zero(whole.scan)
@@ -76,7 +75,6 @@ class Reducing:
         if scan.complete:
             await self._close(opened)
         self._tell(opened)
-        await stored()
 
     def _add(self, state: Any, part: Batch) -> bool:
         if not len(part):
@@ -88,6 +86,40 @@ class Reducing:
             self._tally.fail(text, frames=len(part))
             return True
         return False
+
+    def _result(self, state: Any, progress: Progress) -> Any:
+        try:
+            return _checked(self.reducer.result(state, progress), progress)
+        except Exception as error:  # the scan's messages are good; its picture is not
+            self._tally.fail(f"{self._operator.name}: {type(error).__name__}: {error}", frames=0)
+            return None
+
+    def _final_sent(self) -> Callable[[], Awaitable[None]]:
+        """Count a final result until it is stored."""
+        self._finals += 1
+        self._no_finals.clear()
+
+        async def stored() -> None:
+            self._finals -= 1
+            if not self._finals:
+                self._no_finals.set()
+
+        return stored
+
+    async def settled(self) -> None:
+        """Wait until the results of scans that are over are stored."""
+        await self._no_finals.wait()
+
+    def kept(self, scan_id: str) -> Any:
+        """What a checkpoint of an open scan holds."""
+        opened = self._open[scan_id]
+        return {"state": opened.state, "number": opened.number, "time": opened.last.time}
+
+    def restored(self, ledger: ScanLedger, origin: str, data: Any) -> None:
+        """Go on with a scan a former life left open."""
+        last = Batch(scan=ledger.scan, start=0, stop=0, time=data["time"], lane=origin)
+        state = _state.restore(self.reducer.zero(ledger.scan), data["state"])
+        self._open[ledger.scan.id] = _Open(ledger, state, origin, last, number=data["number"])
 
     async def emit_partial(self) -> None:
         """Send what is known of the open scans that changed."""
@@ -107,23 +139,20 @@ class Reducing:
     async def _send(self, opened: _Open, *, final: bool) -> None:
         ledger = opened.ledger
         progress = Progress(ledger.scan, ledger.progress, ledger.total, dict(ledger.missing))
-        result = self.reducer.result(opened.state, progress)
+        result = self._result(opened.state, progress)
         if result is None and not final:
             return
-        if result is None:
-            result = Batch(scan=ledger.scan, start=0, stop=0)
         opened.number += 1
-        stop = ledger.total if final else 0
-        covering = result.replace(start=0, stop=stop, tombstones=(), total=ledger.total,
-            time=opened.last.time, lane=opened.origin,
-        )  # fmt: skip
-        if final and not isinstance(result, Image):
-            empty = np.empty(0, np.int64)
-            covering = covering.replace(tombstones=gaps(0, stop, (), empty, "reduced"))
         await self._outlet.send(
-            self._port, covering, lane=opened.origin,
-            parent=ledger.scan.id.encode(), number=0 if final else opened.number,
-        )  # fmt: skip
+            self._port,
+            _covering(result, ledger, final=final).replace(
+                total=ledger.total, time=opened.last.time, lane=opened.origin
+            ),
+            lane=opened.origin,
+            parent=ledger.scan.id.encode(),
+            number=0 if final else opened.number,
+            stored=self._final_sent() if final else None,
+        )
 
     def _tell(self, opened: _Open) -> None:
         ledger = opened.ledger
@@ -155,3 +184,27 @@ def _lost(batch: Batch) -> Batch:
     empty = np.empty(0, np.int64)
     left = gaps(batch.start, batch.stop, batch.tombstones, empty, "failed")
     return Batch(scan=batch.scan, start=batch.start, stop=batch.stop, tombstones=left)
+
+
+def _checked(result: Any, progress: Progress) -> Any:
+    """Refuse a result that is neither a picture nor about the whole scan."""
+    if result is None or isinstance(result, Image):
+        return result
+    if not isinstance(result, Batch):
+        raise BatchError(f"result returned {type(result).__name__}, expected a batch or None")
+    if (result.start, result.stop) != (0, progress.total):
+        raise BatchError(
+            f"result covers frames {result.start} to {result.stop}, expected 0 to {progress.total}; "
+            "return an Image, or one row for each frame of the scan"
+        )
+    return result
+
+
+def _covering(result: Batch | None, ledger: ScanLedger, *, final: bool) -> Batch:
+    """A result with what it accounts for: all of the scan at its end, nothing before."""
+    if isinstance(result, Image):
+        return result.replace(start=0, stop=ledger.total if final else 0, tombstones=())
+    if result is not None:
+        return result
+    nothing = gaps(0, ledger.total, (), np.empty(0, np.int64), "reduced")
+    return Batch(scan=ledger.scan, start=0, stop=ledger.total, tombstones=nothing)

@@ -20,6 +20,7 @@ from interact._batches import Batch
 from interact._coverage import Ledger
 from interact._errors import TransientError
 from interact._identity import identity
+from interact._keeping import Keeping
 from interact._kernel import Done, Failed, Kernel, settled
 from interact._letters import Letters
 from interact._operator import Operator
@@ -59,6 +60,11 @@ class Worker:
             if operator.role == "reducer"
             else None
         )
+        self.keeping = (
+            Keeping(config, broker, self.ledger, tally, self.reducing)
+            if self.keeps_ledger
+            else None
+        )
         self._awaits = inspect.iscoroutinefunction(operator.function)
         self._broker = broker
         self._wake = asyncio.Event()
@@ -76,6 +82,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped."""
+        if self.keeping is not None:
+            await self.keeping.restore()
         async with AsyncExitStack() as stack:
             inlets = [
                 (
@@ -98,17 +106,20 @@ class Worker:
                         self._broker.follow(entry.stream, entry.subject, partial(self._side, entry))
                     )
             self.tally.state = "running"
+            self._look_done()
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(self._beat())
-                emitting = group.create_task(self._partial_results())
+                tending = group.create_task(self._tend())
                 try:
                     await self._work(inlets)
                 finally:
                     beating.cancel()
-                    emitting.cancel()
+                    tending.cancel()
             for _, inlet in inlets:
                 for left in await inlet.stop():
                     await left.hand_back()
+            if self.keeping is not None:
+                await self.keeping.checkpoint()
             for delivery, _ in [*self._held.values()]:
                 await delivery.hand_back()
             await self._broker.flush()
@@ -127,6 +138,8 @@ class Worker:
                     since = time.perf_counter()
                     await self._handle(entry, delivery)
                     inlet.pace((now := time.perf_counter()) - since)
+            if self.keeping is not None and self.keeping.due:
+                await self.keeping.checkpoint()
             if idle:
                 await self._wake.wait()
             elif now - turned > YIELD_SECONDS:
@@ -164,7 +177,7 @@ class Worker:
         self.ledger.end(origin, scans)
         await self.outlet.send_end(
             origin, scans, lane=self._lane(entry, header), parent=header.identity,
-            stored=lambda: self._done(delivery),
+            stored=self._once_kept("", [delivery]),
         )  # fmt: skip
         self._look_done()
 
@@ -187,7 +200,7 @@ class Worker:
         entry, _delivery, header, batch = works[0]
         given = {work[0].port: work[3] for work in works}
         lane = (entry.source, header.lane)
-        done = self._all_done([work[1] for work in works])
+        done = self._once_kept(batch.scan.id, [work[1] for work in works])
         size = sum(len(work[1].payload) for work in works)
         if self.keeps_ledger and batch.stop > batch.start:
             fresh = self._fresh(lane, batch)
@@ -196,7 +209,8 @@ class Worker:
                 return
             given = {port: _only(part, fresh) for port, part in given.items()}
         if self.reducing is not None:
-            await self.reducing.add(lane, header, next(iter(given.values())), batch, done)
+            await self.reducing.add(lane, header, next(iter(given.values())), batch)
+            await done()
             self._look_done()
             return
         try:
@@ -315,12 +329,19 @@ class Worker:
 
     # -- answering ------------------------------------------------------------------------------
 
-    def _all_done(self, deliveries: list[Delivery]) -> Callable[[], Awaitable[None]]:
+    def _once_kept(self, scan_id: str, deliveries: list[Delivery]) -> Callable[[], Awaitable[None]]:
+        """Acknowledge: at once, or where a scan is being collected, after its next checkpoint."""
+
         async def done() -> None:
             for delivery in deliveries:
                 await self._done(delivery)
 
-        return done
+        async def later() -> None:
+            if self.keeping is not None:
+                size = sum(len(delivery.payload) for delivery in deliveries)
+                self.keeping.acknowledge(scan_id, done, size)
+
+        return done if self.keeping is None else later
 
     async def _done(self, delivery: Delivery) -> None:
         if self._held.pop(id(delivery), None) is not None:
@@ -336,10 +357,14 @@ class Worker:
                 if since < late:
                     await delivery.in_progress()
 
-    async def _partial_results(self) -> None:
-        while self.reducing is not None:
+    async def _tend(self) -> None:
+        """Twice a second: partial results, and checkpoints when nothing else comes."""
+        while self.keeping is not None:
             await asyncio.sleep(0.5)
-            await self.reducing.emit_partial()
+            if self.reducing is not None:
+                await self.reducing.emit_partial()
+            if self.keeping.due:
+                await self.keeping.checkpoint()
 
 
 def _only(batch: Batch, fresh: Any) -> Batch:

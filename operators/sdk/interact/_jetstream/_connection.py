@@ -150,11 +150,23 @@ class JetStream:
             entry = await (await self._bucket(bucket)).get(key)
         except nats.js.errors.KeyNotFoundError:
             return None
-        return entry.value
+        return entry.value or b""
 
     async def put(self, bucket: str, key: str, value: bytes) -> None:
-        """Set a key, durably."""
-        await (await self._bucket(bucket)).put(key, value)
+        """Set a key, durably.
+
+        Raises:
+            BrokerError: If it was not stored, for example because the bucket is full.
+        """
+        try:
+            await (await self._bucket(bucket)).put(key, value)
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+            raise BrokerError(f"{key} was not stored in bucket {bucket}: {error}") from error
+
+    async def forget(self, bucket: str, key: str) -> None:
+        """Remove a key and its history."""
+        with suppress(nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            await (await self._bucket(bucket)).purge(key)
 
     async def _bucket(self, name: str) -> KeyValue:
         if name not in self._buckets:
