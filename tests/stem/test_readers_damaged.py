@@ -88,6 +88,13 @@ def test_any_header_of_an_array_is_read_or_refused(tmp_path_factory, shape, dtyp
     assert error is None or len(str(error)) < 1000
 
 
+def test_a_header_that_breaks_off_in_the_middle_is_refused(tmp_path):
+    header = b"{'descr': '<u2', 'fortran_order': False, 'shape': (3, \0".ljust(118)
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + header)
+
+    assert refusal(tmp_path / "a.npy").field == "array header"
+
+
 @given(
     fields=st.lists(st.integers(0, 999999), min_size=5, max_size=5),
     kind=st.sampled_from(["U08", "U16", "U32", "U64", "R64", "", "€"]),

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,6 +11,12 @@ import numpy as np
 from interact_stem.errors import ReaderError
 from interact_stem.readers._stored import Array, Stored, check_detector, split_shape
 
+_FOREIGN = (
+    *(ValueError, EOFError, TypeError, SyntaxError),
+    *(OverflowError, RecursionError, MemoryError),
+    tokenize.TokenError,  # numpy tokenizes what it cannot parse, in case Python 2 wrote it
+)
+"""What numpy raises for a header that is none."""
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -58,7 +65,7 @@ def read_header(path: Path, field: str, file: IO[bytes]) -> tuple[tuple[int, ...
         version = np.lib.format.read_magic(file)
         reader = _HEADERS.get(version, np.lib.format.read_array_header_2_0)
         shape, fortran, dtype = reader(file)
-    except (ValueError, EOFError, TypeError, SyntaxError, OverflowError, RecursionError) as error:
+    except _FOREIGN as error:
         problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ReaderError(path, f"{field} header", problem, "save it with numpy.save") from error
     if fortran and len(shape) > 1:
