@@ -18,6 +18,7 @@ from interact._tally import Tally
 from interact._vault import Vault
 
 CHECKPOINT_SECONDS = 1.0
+IDLE_SECONDS = 0.05
 MOST_UNACKNOWLEDGED = 4096
 MOST_UNACKNOWLEDGED_BYTES = 32 << 20
 """What the stream must hold for us between two checkpoints."""
@@ -55,6 +56,7 @@ class Keeping:
         self._owner = owner
         self._acks: list[Ack] = []
         self._bytes = 0
+        self._cost = 0.0
         self._changed: set[str] = set()
         self._saved: set[str] = set()
         self._lock = asyncio.Lock()
@@ -74,12 +76,25 @@ class Keeping:
         full = len(self._acks) >= MOST_UNACKNOWLEDGED or self._bytes >= MOST_UNACKNOWLEDGED_BYTES
         return full or time.monotonic() - self._last > CHECKPOINT_SECONDS
 
+    @property
+    def idle_pause(self) -> float | None:
+        """Seconds until a checkpoint is due when nothing comes; None if nothing waits for one.
+
+        Nothing comes also when the stream is full of what we did not acknowledge. A checkpoint
+        then takes a twentieth of the time at most.
+        """
+        if not self._acks:
+            return None
+        pause = min(max(IDLE_SECONDS, 20 * self._cost), CHECKPOINT_SECONDS)
+        return max(0.0, self._last + pause - time.monotonic())
+
     async def checkpoint(self) -> None:
         """Keep what changed, forget what is over, then acknowledge."""
         async with self._lock:
             acks, self._acks, self._bytes = self._acks, [], 0
             if not acks:
                 return
+            since = time.monotonic()
             changed, self._changed = self._changed, set()
             if self._owner is not None:
                 await self._owner.settled()
@@ -90,6 +105,7 @@ class Keeping:
             for ack in acks:
                 await ack()
             self._last = time.monotonic()
+            self._cost = self._last - since
 
     async def _keep(self, changed: set[str]) -> None:
         for scan_id in changed & set(self._ledger.open):

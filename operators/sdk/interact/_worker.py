@@ -141,10 +141,20 @@ class Worker:
             if self.keeping is not None and self.keeping.due:
                 await self.keeping.checkpoint()
             if idle:
-                await self._wake.wait()
+                await self._rest()
             elif now - turned > YIELD_SECONDS:
                 await asyncio.sleep(0)
                 turned = time.perf_counter()
+
+    async def _rest(self) -> None:
+        """Wait for something to come; use the time for a checkpoint."""
+        pause = self.keeping.idle_pause if self.keeping is not None else None
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            if self.keeping is not None:
+                await self.keeping.checkpoint()
 
     async def _handle(self, entry: InputConfig, delivery: Delivery) -> None:
         self._held[id(delivery)] = (delivery, time.monotonic())
