@@ -1,6 +1,7 @@
 """CustomResourceDefinitions of the resources, generated from the models."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import yaml
@@ -130,6 +131,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+@cache
 def document(kind: Kind) -> str:
     """The CRD as a YAML file."""
     body = yaml.dump(
