@@ -62,9 +62,7 @@ class Figure:
         if self.other is None or self.compare == "first":
             return statistics.median(self.first.values)
         pairs = zip(self.first.values, self.other.values, strict=True)
-        return statistics.median(
-            a / b if self.compare == "quotient" else a - b for a, b in pairs
-        )
+        return statistics.median(a / b if self.compare == "quotient" else a - b for a, b in pairs)
 
     @property
     def verdict(self) -> str:
@@ -113,7 +111,11 @@ class Table:
             for row in rows
         ]
         return "\n".join(
-            (f"{self.name}: {self.title}", *(line.rstrip() for line in lines), *(f"  {note}" for note in self.notes))
+            (
+                f"{self.name}: {self.title}",
+                *(line.rstrip() for line in lines),
+                *(f"  {note}" for note in self.notes),
+            )
         )
 
 

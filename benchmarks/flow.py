@@ -1,6 +1,7 @@
 """A pipeline of real operator processes over a nats-server of its own, and what they report."""
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -16,7 +17,6 @@ import yaml
 from interact import Operator, _jetstream, _main, _server, _spec
 from interact._tether import tethered
 from interact_api import report
-from interact_api.config import OperatorConfig
 from interact_api.load import load
 from interact_api.pipeline import Storage
 from interact_api.report import Report
@@ -30,6 +30,7 @@ STATE_BYTES = 64 << 20
 START_SECONDS = 90.0
 """Longest wait for processes to start; the first one on a machine compiles its kernels."""
 STOP_SECONDS = 20.0
+REPORT_PATIENCE_SECONDS = 20.0
 SERVER = "nats-server"
 Replica = tuple[str, int]
 
@@ -120,12 +121,22 @@ class Flow:
         return entries[-1].report if entries else None
 
     async def window(self, seconds: float) -> tuple[float, float]:
-        """Let it run; when that began and ended."""
+        """Let it run until every replica has reported twice; when that began and ended."""
         began = time.monotonic()
         await asyncio.sleep(seconds)
+        await self.until(
+            lambda: all(
+                sum(one.at >= began for one in self.heard.get(replica, ())) >= 2
+                for replica in self.processes
+            ),
+            REPORT_PATIENCE_SECONDS,
+            "it reported twice",
+        )
         return began, time.monotonic()
 
-    def between(self, name: str, began: float, ended: float, replica: int = 0) -> tuple[Heard, Heard]:
+    def between(
+        self, name: str, began: float, ended: float, replica: int = 0
+    ) -> tuple[Heard, Heard]:
         """The first and the last report of a replica within a window.
 
         Raises:
@@ -133,7 +144,9 @@ class Flow:
         """
         inside = [one for one in self.heard.get((name, replica), []) if began <= one.at <= ended]
         if len(inside) < 2:
-            raise RuntimeError(f"{name}/{replica} reported {len(inside)} times in {ended - began:.1f} s")
+            raise RuntimeError(
+                f"{name}/{replica} reported {len(inside)} times in {ended - began:.1f} s"
+            )
         return inside[0], inside[-1]
 
 
@@ -145,7 +158,7 @@ def cpu_seconds(pid: int) -> float:
 
 @asynccontextmanager
 async def flow(stages: Sequence[Stage], *, module: str = "interact") -> AsyncIterator[Flow]:
-    """Run a chain: every process waits for messages on entry, the source has just been started.
+    """Run a chain: every process is running on entry.
 
     Args:
         stages: From the source to the last operator, each fed by the one before.
@@ -173,20 +186,18 @@ async def flow(stages: Sequence[Stage], *, module: str = "interact") -> AsyncIte
 
 
 async def _started(running: Flow) -> None:
-    source, *others = running.stages
-    for stage in others:
+    for stage in running.stages:
         for replica in range(stage.replicas):
             running.start(stage.name, replica)
     await running.until(
         lambda: all(
             (told := running.latest(stage.name, replica)) is not None and told.state == "running"
-            for stage in others
+            for stage in running.stages
             for replica in range(stage.replicas)
         ),
         START_SECONDS,
         "it was ready",
     )
-    running.start(source.name)
 
 
 def _end(running: Flow) -> None:
@@ -226,7 +237,7 @@ def _pipeline(stages: Sequence[Stage], operators: Mapping[Path, Operator]) -> st
             "to": f"{b.name}.{operators[b.code].inputs[0].name}",
             **({"ackWait": b.ack_wait} if b.ack_wait else {}),
         }
-        for a, b in zip(stages, stages[1:], strict=False)
+        for a, b in itertools.pairwise(stages)
     ]
     return yaml.safe_dump(
         {
@@ -236,6 +247,3 @@ def _pipeline(stages: Sequence[Stage], operators: Mapping[Path, Operator]) -> st
             "spec": {"operators": entries, "edges": edges},
         }
     )
-
-
-__all__ = ["OPERATORS", "STAGES", "Flow", "Heard", "OperatorConfig", "Stage", "cpu_seconds", "flow"]

@@ -1,5 +1,7 @@
 """Bytes of a message that are not data, for each frame of a batch."""
 
+from typing import Any
+
 import numpy as np
 from interact import Batch, DenseFrames, Scan, SparseFrames, Tombstone, Values, _codec
 from interact_api import wire
@@ -13,7 +15,13 @@ GOAL = Goal(12, at_least=False)
 def batches() -> dict[str, Batch]:
     """A message of each kind, with names as long as real ones."""
     scan = Scan("0123456789ab-scan-reader-17", (512, 512), title="gold on carbon 0042")
-    where = {"scan": scan, "start": 250, "stop": 375, "total": scan.total, "time": 1.7e9}
+    where: dict[str, Any] = {
+        "scan": scan,
+        "start": 250,
+        "stop": 375,
+        "total": scan.total,
+        "time": 1.7e9,
+    }
     zeros = np.zeros(FRAMES * 2000, np.int16)
     numbers = np.zeros(FRAMES, np.int64)
     lost = Tombstone("filtered", 260, 270)

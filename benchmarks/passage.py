@@ -31,9 +31,7 @@ class Passage:
     foreign: float
 
 
-async def passage(
-    stages: Sequence[Stage], *, module: str, seconds: float, warm: float
-) -> Passage:
+async def passage(stages: Sequence[Stage], *, module: str, seconds: float, warm: float) -> Passage:
     """Run an endless chain and look at a window of it."""
     sink = stages[-1].name
     async with flow.flow(stages, module=module) as running:
@@ -112,7 +110,5 @@ def contest(stages: Sequence[Stage], *, runs: int, seconds: float, warm: float) 
     found: dict[str, list[Passage]] = {"interact": [], RAW: []}
     for _ in range(runs):
         for module, passages in found.items():
-            passages.append(
-                asyncio.run(passage(stages, module=module, seconds=seconds, warm=warm))
-            )
+            passages.append(asyncio.run(passage(stages, module=module, seconds=seconds, warm=warm)))
     return Contest(tuple(found["interact"]), tuple(found[RAW]))

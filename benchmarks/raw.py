@@ -18,15 +18,11 @@ from typing import Any
 import nats
 import nats.aio.client
 import numpy as np
-from interact import _settings
+from interact import Scan, SparseFrames, _settings
 from interact._jetstream import PREFETCH_MESSAGES, WINDOW_BYTES
 from interact_api import report
 from interact_api.report import Report
-from interact_stem import kernels
-from interact_stem.planted import Planted
 from nats.aio.msg import Msg
-
-from interact import Scan, SparseFrames
 
 HEAD = struct.Struct("<qii")
 """Index of the first frame, number of frames, number of events."""
@@ -136,12 +132,14 @@ def _pool(parameters: Any) -> tuple[list[bytes], int]:
     if "message_bytes" in parameters:
         body = bytes(int(parameters["message_bytes"]))
         return [HEAD.pack(index, frames, 0) + body for index in range(16)], frames
+    from interact_stem.planted import Planted
+
     planted = Planted(
         (parameters["scan_rows"], parameters["scan_columns"]),
         (parameters["detector_rows"], parameters["detector_columns"]),
         dose=parameters["dose"], per_message=frames,
     )  # fmt: skip
-    pool = []
+    pool: list[bytes] = []
     for batch in planted.batches(Scan("raw", planted.scan_shape)):
         if isinstance(batch, SparseFrames) and len(batch) == frames and len(pool) < 16:
             head = HEAD.pack(batch.start, frames, len(batch.rows))
@@ -165,6 +163,8 @@ async def worker(loop: Loop) -> None:
 
 
 def _moments(data: bytes, index: int, frames: int, events: int) -> bytes:
+    from interact_stem import kernels  # numba takes a second; small messages need none
+
     rows = np.frombuffer(data, np.int16, events, HEAD.size)
     columns = np.frombuffer(data, np.int16, events, HEAD.size + 2 * events)
     offsets = np.zeros(frames + 1, np.int64)
@@ -199,7 +199,6 @@ async def main() -> None:
         f"{loop.inbox}.*", cb=loop.stored, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
     role = source if not loop.config.inputs else worker if loop.config.outputs else sink
-    kernels.sparse_moments(np.int16([1]), np.int16([1]), None, np.array([0, 1]))  # compiled now
     running = asyncio.ensure_future(role(loop))
     while True:
         await loop.tell("running")

@@ -98,5 +98,8 @@ class StubBroker:
     async def get(self, bucket: str, key: str) -> bytes | None:
         del bucket, key
 
+    async def forget(self, bucket: str, key: str) -> None:
+        del bucket, key
+
     async def put(self, bucket: str, key: str, value: bytes) -> None:
         pass

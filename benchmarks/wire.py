@@ -31,8 +31,7 @@ def bench(*, quick: bool) -> Table:
         (replace(rates, goal=Goal(0.95)), *found.cpu("µs/message")),
         (
             f"{runs} interleaved runs of {seconds:g} s after {WARM_SECONDS:g} s of warm-up",
-            "raw: continuous pull, window with an inbox of its own, identities, acknowledgement "
-            "after the output is stored",
+            "raw: continuous pull, window with an inbox of its own, identities, late acknowledgement",
             found.note,
         ),
     )

@@ -23,7 +23,9 @@ async def blanks(
         for ordinal in itertools.count():
             scan = Scan(f"blanks-{ordinal}", (512, 512))
             for start in range(0, scan.total - frames_per_message + 1, frames_per_message):
-                yield DenseFrames(scan=scan, start=start, stop=start + frames_per_message, data=data)
+                yield DenseFrames(
+                    scan=scan, start=start, stop=start + frames_per_message, data=data
+                )
 
     async for part in scans.paced(parts(), rate):
         yield part
