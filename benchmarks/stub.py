@@ -58,6 +58,7 @@ class StubBroker:
         self.payload = payload
         self.messages = self.left = messages
         self.empty: Callable[[], None] = lambda: None
+        self.state: dict[tuple[str, str], bytes] = {}
         self.began = self.ended = 0.0
         self.acked = self.handed_back = self.published = self.bytes_published = 0
 
@@ -96,10 +97,10 @@ class StubBroker:
         pass
 
     async def get(self, bucket: str, key: str) -> bytes | None:
-        del bucket, key
+        return self.state.get((bucket, key))
 
     async def forget(self, bucket: str, key: str) -> None:
-        del bucket, key
+        self.state.pop((bucket, key), None)
 
     async def put(self, bucket: str, key: str, value: bytes) -> None:
-        pass
+        self.state[bucket, key] = value
