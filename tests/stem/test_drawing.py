@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from interact import Axis, Calibration, Image, Scan, scan_axes
-from interact_stem.drawing import _captions, _colours, _contents, _lengths, png, sheet
+from interact_stem.drawing import _captions, _colours, _contents, _legend, _lengths, png, sheet
 from interact_stem.drawing._colours import NOTHING, Bar
 from PIL import Image as Raster
 
@@ -346,6 +346,28 @@ def test_signs_with_a_meaning_to_matplotlib_are_taken_as_they_are():
     shown = image({"a_$x$": planted(0, 0)}, attributes={"title": "50 $ per \\frac", "note": "$_{"})
 
     assert png(shown).startswith(b"\x89PNG")
+
+
+def test_signs_the_font_lacks_and_line_breaks_are_replaced():
+    assert _captions.wrapped("SrTiO₃ Å\n\x02\U000629ca", 40, 1) == "SrTiO₃ Å □□"
+
+
+def test_numbers_beyond_all_measure_are_drawn_as_not_there():
+    values = planted(1, 1, np.inf)
+    values[2, 2] = -1e200
+
+    assert np.argwhere(np.isnan(_contents.numbers(values))).tolist() == [[1, 1], [2, 2]]
+
+
+def test_values_that_hardly_differ_keep_labels_that_differ():
+    shown = image({"value": planted(1, 1, 1e-4) + 33000})
+
+    (panel,) = _contents.contents(shown)
+
+    assert isinstance(panel.legend, Bar)
+    values = _legend.bar_ticks(panel.legend, 3)
+    labels = [_legend.tick(value, 0, panel.legend) for value in values]
+    assert len(set(labels)) == len(labels) >= 2
 
 
 def test_a_sheet_holds_every_panel_and_the_facts():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
+from functools import cache
 
 from interact import Calibration, Image
+from matplotlib import font_manager
 
 COMPLETE, PARTIAL, INCOMPLETE = "#1b7837", "#2166ac", "#b2182b"
 
@@ -68,8 +71,8 @@ def facts(image: Image) -> str:
 
 
 def _aperture(image: Image) -> str:
-    radius = image.attributes.get("radius")
-    return f"circle r = {radius:g} px" if isinstance(radius, int | float) else ""
+    radius = number(image.attributes.get("radius"))
+    return "" if radius is None else f"circle r = {radius:g} px"
 
 
 def step_text(calibration: Calibration) -> str:
@@ -86,16 +89,33 @@ def turned(image: Image) -> str:
     attributes, calibration = image.attributes, image.scan.calibration
     if attributes.get("style") != "vector" and "rotation" not in attributes:
         return ""
-    rotation = attributes.get("rotation", calibration.rotation)
+    rotation = number(attributes.get("rotation"))
     flipped = ", flipped" if attributes.get("flip", calibration.flip) else ""
-    said = f"rotation {rotation:.3g}°{flipped}"
-    angle = attributes.get("curl_angle")
-    if isinstance(angle, int | float):
+    said = f"rotation {calibration.rotation if rotation is None else rotation:.3g}°{flipped}"
+    angle = number(attributes.get("curl_angle"))
+    if angle is not None:
         said += f" (least curl at {angle:.1f}° or {angle % 360 - 180:.1f}°)"
     return said.replace("-", "−")
+
+
+def number(value: object) -> float | None:
+    """A finite number of an attribute, or None if it is none."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def printable(text: str) -> str:
+    """Text with □ for what the font of the pictures does not have."""
+    return "".join(sign if ord(sign) in _signs() else "□" for sign in text)
+
+
+@cache
+def _signs() -> frozenset[int]:
+    """Code points of the font, the control characters of its table left out."""
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+    return frozenset(code for code in font.get_charmap() if chr(code).isprintable())
 
 
 def wrapped(text: str, width: int, lines: int) -> str:
     """Text in at most ``lines`` lines of ``width`` characters, shortened with "…"."""
     folded = textwrap.wrap(text, max(width, 8), max_lines=lines, placeholder=" …")
-    return "\n".join(folded)
+    return "\n".join(map(printable, folded))

@@ -49,15 +49,16 @@ def table(name: str) -> Colours:
 
 
 def limits(values: Floats) -> tuple[float, float]:
-    """The range of the finite values, never empty; (0, 1) if there are none."""
+    """The range of the finite values, widened if they are as good as equal; (0, 1) for none."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
-    if low == high:
-        margin = 0.5 * abs(low) or 0.5
-        return low - margin, high + margin
-    return low, high
+    largest = max(abs(low), abs(high))
+    if high - low > max(1e-9 * largest, 1e-200):
+        return low, high
+    margin = 0.5 * largest if largest > 1e-200 else 0.5
+    return low - margin, high + margin
 
 
 def symmetric_limits(values: Floats, middle: float) -> tuple[float, float]:
@@ -112,9 +113,10 @@ def directions(y: Floats, x: Floats, largest: float) -> Colours:
     Returns:
         RGBA, shape (*y.shape, 4).
     """
-    y, x = np.asarray(y, np.float32), np.asarray(x, np.float32)
+    scale = 1 / (largest or 1.0)
+    y, x = (np.asarray(part * scale, np.float32) for part in (y, x))
     hue = np.arctan2(y, x) * np.float32(3 / np.pi)
-    value = np.minimum(np.hypot(y, x) * np.float32(1 / (largest or 1.0)), np.float32(1))
+    value = np.minimum(np.hypot(y, x), np.float32(1))
     absent = np.isnan(value)
     colours = np.empty((*np.shape(y), 4), np.uint8)
     for channel, shift in enumerate((0.0, 4.0, 2.0)):

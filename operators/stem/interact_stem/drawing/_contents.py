@@ -70,12 +70,15 @@ def _styled(image: Image) -> tuple[Content, ...]:
 def numbers(channel: Array) -> Array:
     """A channel as float64, averaged in blocks where it has more samples than a panel has pixels.
 
-    The last block of a row or column may be smaller. Infinite values count as not there.
+    The last block of a row or column may be smaller. What is not finite, or as good as, becomes
+    NaN.
 
     >>> numbers(np.arange(4)).dtype
     dtype('float64')
     """
     values = np.asarray(channel, np.float64)
+    if channel.dtype.kind == "f":
+        values = np.where(np.abs(values) < _lengths.ENDLESS, values, np.nan)
     if values.ndim != 2 or max(values.shape) <= _lengths.MOST:
         return values
     down, across = (_lengths.block(edge) for edge in values.shape)
@@ -145,7 +148,7 @@ def marks(image: Image) -> Marks:
     circles = []
     for key in ("radius", "inner", "outer"):
         radius = image.attributes.get(key)
-        if isinstance(radius, int | float) and radius > 0:
+        if isinstance(radius, int | float) and 0 < radius < _lengths.FAR:
             edges = radius * abs(where.y.step), radius * abs(where.x.step)
             circles.append(Circle(y, x, *edges, dashed=key != "radius"))
     return Marks((y, x), tuple(circles))

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from interact_stem.drawing import _colours, _lengths
 from interact_stem.drawing._canvas import FAINT, Canvas, label
+from interact_stem.drawing._captions import printable
 from interact_stem.drawing._colours import Bar, Wheel
 from interact_stem.drawing._lengths import Place
 
@@ -55,10 +56,10 @@ class BarLegend:
         """Move the ticks to the range of a bar."""
         if isinstance(bar, Wheel):
             return
-        values = _bar_ticks(bar, self._most)
+        values = bar_ticks(bar, self._most)
         power = 0 if bar.log else _lengths.exponent(values)
         unit = f"10{str(power).translate(SUPERSCRIPT)} {bar.unit}" if power else bar.unit
-        self._unit.set_text(unit.strip())
+        self._unit.set_text(printable(unit.strip()))
         for number, (line, said) in enumerate(self._ticks):
             shown = number < len(values)
             line.set_visible(shown)
@@ -67,10 +68,11 @@ class BarLegend:
                 height = _height(values[number], bar)
                 line.set_ydata([height, height])
                 said.xy = (1.5, height)
-                said.set_text(_tick(values[number], power, bar))
+                said.set_text(tick(values[number], power, bar))
 
 
-def _bar_ticks(bar: Bar, most: int) -> Sequence[float]:
+def bar_ticks(bar: Bar, most: int) -> Sequence[float]:
+    """Round numbers of a bar, about ``most`` of them."""
     choose = _lengths.log_ticks if bar.log else _lengths.ticks
     return choose(bar.low, bar.high, most)
 
@@ -81,12 +83,14 @@ def _height(value: float, bar: Bar) -> float:
     return (value - bar.low) / (bar.high - bar.low)
 
 
-def _tick(value: float, power: int, bar: Bar) -> str:
+def tick(value: float, power: int, bar: Bar) -> str:
+    """A number beside a bar, in units of ten to the ``power``."""
     decade = np.log10(value) if bar.log else 0.5
     wide = bar.high >= 1e3 or bar.low <= 1e-3
     if wide and abs(decade - round(decade)) < 1e-9:
         return f"10{str(round(decade)).translate(SUPERSCRIPT)}"
-    return f"{value / 10.0**power:.{3 if bar.log else 6}g}".replace("-", "−")
+    digits = 6 - min(int(np.log10((bar.high - bar.low) / max(abs(bar.low), abs(bar.high)))), 0)
+    return f"{value / 10.0**power:.{3 if bar.log else digits}g}".replace("-", "−")
 
 
 class WheelLegend:
@@ -107,4 +111,4 @@ class WheelLegend:
     def update(self, wheel: Bar | Wheel) -> None:
         """Say the length at the rim."""
         if isinstance(wheel, Wheel):
-            self._rim.set_text(f"rim\n{wheel.largest:.3g} {wheel.unit}".rstrip())
+            self._rim.set_text("rim\n" + printable(f"{wheel.largest:.3g} {wheel.unit}".rstrip()))

@@ -11,11 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from interact import Axis, Image
 
+from interact_stem.drawing._colours import limits
+
 Extent = tuple[float, float, float, float]
 """Left, right, bottom and top edge in units of the axes; the bottom is larger than the top."""
 
 PANEL = 380
 """Longer edge of a panel, pixels of the screen, unless whole samples ask for another."""
+
+ENDLESS = 1e100
+"""Numbers from here on are drawn as not there."""
+
+FAR = 1e6
+"""No centre and no radius lies further away than this, in pixels."""
 
 MOST = 640
 """Longest edge of a panel; more samples than this are averaged in blocks."""
@@ -67,29 +75,24 @@ def _listed(image: Image) -> Place:
     unit = image.scan.calibration.step_unit
     y, x = coordinates(image)
     known = np.isfinite(y) & np.isfinite(x)
-    if image.y is None or image.x is None or not known.any():
-        right = max(image.shape[0], 1)
+    if not known.any():
+        last = max(image.shape[0], 1) - 0.5
         axes = Axis("value", ""), Axis("position", "")
-        return Place(*axes, (-0.5, right - 0.5, 1.0, 0.0), (PANEL, PANEL // 2), points=True)
-    top, bottom, left, right = y[known].min(), y[known].max(), x[known].min(), x[known].max()
-    margin = 0.04 * max(bottom - top, right - left) or 0.5
-    extent = (
-        float(left - margin),
-        float(right + margin),
-        float(bottom + margin),
-        float(top - margin),
-    )
+        return Place(*axes, (-0.5, last, 1.0, 0.0), (PANEL, PANEL // 2), points=True)
+    (top, bottom), (left, right) = limits(y[known]), limits(x[known])
+    margin = 0.04 * max(bottom - top, right - left)
+    extent = left - margin, right + margin, bottom + margin, top - margin
     size = box(extent[1] - extent[0], extent[2] - extent[3])
     return Place(Axis("y", unit), Axis("x", unit), extent, size, points=True)
 
 
 def coordinates(image: Image) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The (y, x) of a list of positions; NaN where nobody said."""
-    nowhere = np.full(image.shape, np.nan)
-    return (
-        nowhere if image.y is None else np.asarray(image.y, np.float64),
-        nowhere if image.x is None else np.asarray(image.x, np.float64),
-    )
+    if image.y is None or image.x is None:
+        return np.full(image.shape, np.nan), np.full(image.shape, np.nan)
+    y, x = (np.asarray(axis, np.float64) for axis in (image.y, image.x))
+    far = ~((np.abs(y) < ENDLESS) & (np.abs(x) < ENDLESS))
+    return np.where(far, np.nan, y), np.where(far, np.nan, x)
 
 
 def box(width: float, height: float) -> tuple[int, int]:
@@ -163,8 +166,8 @@ def exponent(values: Sequence[float]) -> int:
 
 
 def pair(value: object) -> tuple[float, float] | None:
-    """A finite (y, x) of an attribute, or None if it is none."""
+    """A (y, x) of an attribute in pixels, or None if it is none."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         return None
     y, x = (float(one) if isinstance(one, int | float) else math.nan for one in value)
-    return (y, x) if math.isfinite(y) and math.isfinite(x) else None
+    return (y, x) if abs(y) < FAR and abs(x) < FAR else None

@@ -16,6 +16,7 @@ from matplotlib.patches import Ellipse, Rectangle
 
 from interact_stem.drawing import _legend, _lengths
 from interact_stem.drawing._canvas import FAINT, INK, SMALL, Canvas, label
+from interact_stem.drawing._captions import printable, wrapped
 from interact_stem.drawing._colours import limits
 from interact_stem.drawing._contents import Content, Marks
 from interact_stem.drawing._lengths import Place
@@ -65,7 +66,7 @@ class Panel:
 
     def update(self, content: Content, y: Array, x: Array) -> None:
         """Show new values; coordinates only count where values lie at points."""
-        self._label.set_text(content.label)
+        self._label.set_text(wrapped(content.label, self.where.size[0] // 6, 1))
         self._legend.update(content.legend)
         if self.where.points:
             self._scatter(content, y, x)
@@ -151,7 +152,7 @@ def _dress(axes: Axes, where: Place) -> None:
     rows = [] if where.y.name == "value" else _lengths.ticks(min(top, bottom), max(top, bottom), 5)
     axes.set_yticks(rows)
     for name, axis in (("x", where.x), ("y", where.y)):
-        said = f"{axis.name} ({axis.unit})" if axis.unit else axis.name
+        said = printable(f"{axis.name} ({axis.unit})" if axis.unit else axis.name)
         getattr(axes, f"set_{name}label")(said, fontsize=SMALL, labelpad=2, parse_math=False)
     for spine in axes.spines.values():
         spine.set_color(FAINT)
@@ -181,7 +182,7 @@ def _scale_bar(axes: Axes, where: Place) -> list[Artist]:
     part = length / abs(right - left)
     wide, high = where.size
     margin_x, margin_y = 10 / wide, 10 / high
-    text = f"{length:g} {where.x.unit}"
+    text = printable(f"{length:g} {where.x.unit}")
     plate = max(part, 6.5 * len(text) / wide) + 12 / wide
     center = margin_x + plate / 2
     box: dict[str, Any] = {"transform": axes.transAxes, "lw": 0}

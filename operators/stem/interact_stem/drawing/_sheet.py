@@ -46,8 +46,17 @@ def sheet(
     down = -(-cells // across)
     canvas = Canvas(min(across, cells) * wide + 2 * MARGIN, HEADER + down * high + MARGIN)
     top = canvas.height - HEADER
-    canvas.text(MARGIN + 12, canvas.height - 14, title, size=15, weight="bold", color=INK)
-    canvas.text(MARGIN + 12, canvas.height - 44, subtitle, size=10, color=FAINT)
+    canvas.text(
+        MARGIN + 12,
+        canvas.height - 14,
+        _captions.printable(title),
+        size=15,
+        weight="bold",
+        color=INK,
+    )
+    canvas.text(
+        MARGIN + 12, canvas.height - 44, _captions.printable(subtitle), size=10, color=FAINT
+    )
     corners = [(MARGIN + n % across * wide, top - n // across * high) for n in range(cells)]
     panels = [_panel(canvas, *each) for each in zip(corners, shown, strict=False)]
     if facts:
@@ -73,5 +82,5 @@ def _table(canvas: Canvas, corner: tuple[int, int], facts: Sequence[tuple[str, s
     left, top = corner
     for number, (name, value) in enumerate(facts):
         y = top - ABOVE - ROW * number
-        canvas.text(left + 24, y, name, size=9, color=FAINT)
-        canvas.text(left + 24 + VALUES, y, value, size=9, color=INK)
+        canvas.text(left + 24, y, _captions.printable(name), size=9, color=FAINT)
+        canvas.text(left + 24 + VALUES, y, _captions.printable(value), size=9, color=INK)
