@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from interact_api.streams import PlanSettings, plan
 
 COMMAND = [sys.executable, "-c", "from interact.cli import main; main()"]
 TIMEOUT_SECONDS = 60
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,17 @@ class Desk:
             [*COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    @contextmanager
+    def under_way(self, *arguments):
+        """Start a command whose source writes to the pipe ``mark`` once frames have gone."""
+        os.mkfifo(self.folder / "mark")
+        mark = os.open(self.folder / "mark", os.O_RDONLY | os.O_NONBLOCK)
+        with self.start(*arguments) as process:
+            while not select.select([mark], [], [], LOOK_SECONDS)[0]:
+                assert process.poll() is None, process.communicate()
+            os.close(mark)
+            yield process
 
     def do(self, *arguments):
         """Run a command to its end."""

@@ -78,21 +78,40 @@ PLACING = '''"""A picture of sums."""
 
 import os
 import signal
+from pathlib import Path
 
-from interact import Param, ScanImage, Values, operator
+from interact import Image, Param, ScanImage, Values, operator
 
 
 class Placing(ScanImage):
-    """One pixel a frame; may be killed when a frame comes."""
+    """One pixel a frame; may be killed once when a frame comes, or hold what cannot be kept."""
 
     title = "Sums"
     die_at: int = Param(-1)
+    died: Path | None = Param(None)
+    hoard: bool = Param(False)
+
+    def zero(self, scan):
+        """Empty slots, with something no checkpoint can hold where one is asked for."""
+        state = super().zero(scan)
+        if self.hoard:
+            state.units["hoard"] = object()
+        return state
 
     def add(self, state, part: Values) -> None:
         """Put the values in their places."""
-        if self.die_at in part.index:
+        if self.die_at in part.index and self.died is not None and not self.died.exists():
+            self.died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         super().add(state, part)
+
+    def result(self, state, progress) -> Image:
+        """The picture, without the hoard."""
+        hoard = state.units.pop("hoard", None)
+        image = super().result(state, progress)
+        if hoard is not None:
+            state.units["hoard"] = hoard
+        return image
 
 
 placing = operator(Placing, name="placing")
@@ -156,8 +175,8 @@ spec:
     - {{name: show, operatorRef: {{name: showing}}}}
   edges:
     - {{from: reader.out, to: sum.frames, ackWait: 2s}}
-    - {{from: sum.out, to: picture.part}}
-    - {{from: picture.out, to: show.image}}
+    - {{from: sum.out, to: picture.part, ackWait: 2s}}
+    - {{from: picture.out, to: show.image, ackWait: 2s}}
 """
 
 

@@ -1,6 +1,7 @@
 """What follows from reports: progress, completion, what a death costs."""
 
 from cli.conftest import hear, scan
+from interact.cli.records import ReplicaRecord
 from interact.cli.stalls import explanation
 from interact_api.report import Report
 
@@ -43,10 +44,10 @@ def test_a_run_is_done_when_the_operator_at_its_end_says_so(board):
     assert (before, board.done("demo")) == (False, True)
 
 
-def test_after_a_death_the_word_of_the_end_is_not_enough_until_all_is_drained(board):
-    hear(board, "show")
-    board.operators["demo", "show"].replicas[0].die()
-    hear(board, "show", pid=2, state="done")
+def test_replicas_at_the_end_are_done_when_all_is_drained(board):
+    end = board.operators["demo", "show"]
+    end.replicas.append(ReplicaRecord())
+    hear(board, "show", state="done")
     hear(board, "reader", state="done")
     waiting = {"show": {("stream", "durable"): (0, 1)}}
     quiet = {"show": {("stream", "durable"): (0, 0)}}
@@ -57,6 +58,18 @@ def test_after_a_death_the_word_of_the_end_is_not_enough_until_all_is_drained(bo
         verdicts.append(board.done("demo"))
 
     assert verdicts == [False, False, True]
+
+
+def test_a_new_life_behind_its_checkpoint_does_not_turn_progress_back(board):
+    hear(board, "picture", pid=1, scans=scan(30))
+    board.operators["demo", "picture"].replicas[0].die()
+
+    hear(board, "picture", pid=2, scans=scan(24))
+    (behind,) = board.scans()
+    hear(board, "picture", pid=2, scans=scan(36))
+    (ahead,) = board.scans()
+
+    assert (behind.covered, ahead.covered) == (30, 36)
 
 
 def test_progress_is_counted_before_the_reducer_and_completion_at_the_end(board):

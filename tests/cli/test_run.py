@@ -1,7 +1,7 @@
 """`interact run` on a real nats-server, from the command line to files and exit codes."""
 
+import asyncio
 import json
-import os
 import signal
 
 import numpy as np
@@ -12,6 +12,8 @@ from cli.conftest import TIMEOUT_SECONDS, by_name, sums
 from interact import _jetstream
 from interact.cli.exits import Exit
 from PIL import Image
+
+ENDLESS = ("--set", "reader.repeats=0", "--set", "reader.pause=0.005", "--set", "reader.mark=mark")
 
 pytestmark = [pytest.mark.nats, pytest.mark.slow]
 
@@ -76,11 +78,26 @@ def test_a_replica_killed_in_the_middle_costs_no_frame(desk):
         assert arrays["total"].tolist() == sums(5, 9).tolist()
 
 
-def test_a_reducer_killed_in_the_middle_ends_the_run_and_says_why(desk):
-    done = desk.do("run", "pipeline.yaml", "--set", "picture.die_at=21")
+def test_a_reducer_killed_in_the_middle_goes_on_from_its_checkpoint(desk):
+    code, said = desk.run(
+        "--images", "out", "--set", "reader.pause=0.2",
+        "--set", "picture.die_at=33", "--set", f"picture.died={desk.folder / 'died'}",
+    )  # fmt: skip
+
+    assert (code, (desk.folder / "died").exists()) == (Exit.COMPLETE, True)
+    assert by_name(said)["picture"]["restarts"] == 1
+    with np.load(desk.folder / "out" / "picture.npz") as arrays:
+        assert arrays["total"].tolist() == sums(5, 9).tolist()
+
+
+def test_a_reducer_that_cannot_keep_its_state_ends_the_run_when_it_is_killed(desk):
+    done = desk.do(
+        "run", "pipeline.yaml", "--set", "picture.hoard=true", "--set", "reader.pause=0.3",
+        "--set", "picture.die_at=41", "--set", f"picture.died={desk.folder / 'died'}",
+    )  # fmt: skip
 
     assert done.returncode == Exit.CRASHED
-    assert "picture/0 was killed by SIGKILL while a scan was under way" in done.stdout
+    assert "picture/0 was killed by SIGKILL" in done.stdout
     assert "is lost" in done.stdout
 
 
@@ -113,9 +130,7 @@ def test_a_source_that_hangs_is_a_stall_that_names_who_waits(desk):
 
 
 def test_no_process_outlives_a_runner_that_is_killed(desk):
-    os.mkfifo(desk.folder / "mark")
-    with desk.start("run", "pipeline.yaml", *_endless(desk)) as process:
-        assert (desk.folder / "mark").read_text() == "under way"
+    with desk.under_way("run", "pipeline.yaml", *ENDLESS) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate(timeout=TIMEOUT_SECONDS)
@@ -125,9 +140,7 @@ def test_no_process_outlives_a_runner_that_is_killed(desk):
 
 
 def test_an_interrupt_finishes_what_is_under_way(desk):
-    os.mkfifo(desk.folder / "mark")
-    with desk.start("run", "pipeline.yaml", "--output", "json", *_endless(desk)) as process:
-        assert (desk.folder / "mark").read_text() == "under way"
+    with desk.under_way("run", "pipeline.yaml", "--output", "json", *ENDLESS) as process:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
 
@@ -139,9 +152,7 @@ def test_an_interrupt_finishes_what_is_under_way(desk):
 
 
 def test_a_server_that_dies_ends_the_run(desk):
-    os.mkfifo(desk.folder / "mark")
-    with desk.start("run", "pipeline.yaml", *_endless(desk)) as process:
-        assert (desk.folder / "mark").read_text() == "under way"
+    with desk.under_way("run", "pipeline.yaml", *ENDLESS) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         next(child for child in children if child.name() == "nats-server").kill()
         out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -197,14 +208,7 @@ def test_a_server_nobody_answers_at_is_no_nats(desk):
     assert "no NATS at nats://127.0.0.1:1" in done.stdout + done.stderr
 
 
-def _endless(desk):
-    sets = ("reader.repeats=0", "reader.pause=0.005", f"reader.mark={desk.folder / 'mark'}")
-    return [word for text in sets for word in ("--set", text)]
-
-
 def _streams(nats):
-    import asyncio
-
     async def found():
         async with _jetstream.connect(nats.url, name="test", token=nats.token) as broker:
             return list(await broker.streams())

@@ -19,6 +19,8 @@ GRACE_SECONDS = 10.0
 """What processes get to finish what they hold, before they are killed."""
 MOST_DEATHS = 5
 """Deaths in a row without progress before a run gives up."""
+NO_CHECKPOINT = "no checkpoint"
+"""How the warning of an operator begins that cannot keep what it gathers."""
 _LOOK_SECONDS = 0.05
 
 
@@ -110,13 +112,12 @@ class Crew:
     def _goes_on(self, death: Death) -> bool:
         """Whether a replica that died is started again."""
         record, replica = self._record(death.member), self._replica(death.member)
-        worked = replica.state != "starting" and self.board.sources_started_at is not None
         replica.die()
         name, tail = death.member.name, f"the end of {death.log}:\n{death.tail()}"
-        if worked and _holds_a_scan(record):
+        if _took_a_scan_along(record):
             self.give_up(
-                f"{name} was {death.how} while a scan was under way. What it had gathered was in "
-                "its memory and is lost, so the result would be wrong; start the run again.",
+                f"{name} was {death.how}. What it had gathered could not be kept in checkpoints, as "
+                "its warnings say, and is lost; the result would be wrong. Start the run again.",
                 tail,
             )
             return False
@@ -131,10 +132,10 @@ class Crew:
         return True
 
 
-def _holds_a_scan(record: OperatorRecord) -> bool:
-    """Whether a replica's memory holds what no other process knows."""
-    role = record.config.role
-    return role is Role.REDUCER or (role is Role.SINK and not record.config.parallel)
+def _took_a_scan_along(record: OperatorRecord) -> bool:
+    """Whether a replica's memory held what no checkpoint does."""
+    keeps = record.config.role in {Role.REDUCER, Role.SINK}
+    return keeps and any(text.startswith(NO_CHECKPOINT) for text in record.warnings)
 
 
 def written_members(plan: LocalPlan, code: Mapping[str, Path], folder: Path) -> list[Member]:

@@ -22,7 +22,7 @@ class ReplicaRecord:
     report: Report | None = None
     restarts: int = 0
     gone: set[int] = field(default_factory=set)
-    scans: dict[str, dict[int, ScanReport]] = field(default_factory=dict)
+    scans: dict[str, ScanReport] = field(default_factory=dict)
 
     def count(self, counter: str) -> float:
         """A counter over all lives."""
@@ -41,7 +41,9 @@ class ReplicaRecord:
         last = self.report
         self.report = report
         for name, scan in report.scans.items():
-            self.scans.setdefault(name, {})[report.pid] = scan
+            before = self.scans.get(name)
+            if before is None or scan.covered >= before.covered:
+                self.scans[name] = scan  # a new life begins at its checkpoint, a little behind
         return last != report
 
     def die(self) -> None:
@@ -80,8 +82,8 @@ class OperatorRecord:
 
     @property
     def knows_its_end(self) -> bool:
-        """Whether one process has seen every frame, so that its word "done" holds."""
-        return len(self.replicas) == 1 and not self.replicas[0].restarts
+        """Whether one replica, with its checkpoints, has seen every frame: its "done" holds."""
+        return len(self.replicas) == 1
 
     def count(self, counter: str) -> float:
         """A counter over all replicas and lives."""
@@ -113,8 +115,8 @@ class OperatorRecord:
         return sum(sum(counts) for counts in self.pending.values())
 
     def told(self, scan: str) -> list[ScanReport]:
-        """What its replicas said of a scan in all their lives."""
-        return [said for one in self.replicas for said in one.scans.get(scan, {}).values()]
+        """What its replicas said of a scan."""
+        return [one.scans[scan] for one in self.replicas if scan in one.scans]
 
     def covered(self, scan: str) -> int:
         """Frames of a scan its replicas have accounted for."""
