@@ -122,15 +122,24 @@ class Slots:
     def add(self, part: Batch, columns: Mapping[str, Array]) -> None:
         """Put the values of a batch in their slots; columns have shape (n,) or (n, k)."""
         index, place = part.index, part.position
-        there = place >= 0
-        np.add.at(self.seen, place[there], 1)
+        inside = place >= 0
+        there = slice(None) if inside.all() else inside
+        index, place = index[there], place[there]
+        self._sum(self.seen, place, np.ones(1, np.int64))
         for name, column in columns.items():
             exact = column.dtype.kind in "biu"
             slots = self._slots(name, column, exact)
             if exact:
-                np.add.at(slots, place[there], column[there].astype(np.int64))
+                self._sum(slots, place, column[there].astype(np.int64))
             else:
-                slots[index[there] if self._per_frame else place[there]] = column[there]
+                slots[index if self._per_frame else place] = column[there]
+
+    def _sum(self, slots: Array, place: Array, values: Array) -> None:
+        """Add values in their places; a position met once needs no `numpy.add.at`, which is slow."""
+        if self._per_frame:
+            np.add.at(slots, place, values)
+        else:
+            slots[place] += values
 
     def _slots(self, name: str, column: Array, exact: bool) -> Array:
         if name not in self._columns:

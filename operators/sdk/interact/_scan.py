@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-
 from interact_api.wire import Calibration, Scan, Tombstone
 
 __all__ = ["Calibration", "Scan", "Tombstone", "gaps", "positions", "present"]
@@ -24,6 +23,8 @@ def positions(scan: Scan, index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]
     if scan.listed:
         return np.where(outside | (place >= scan.shape[0]), -1, place)
     rows, columns = scan.shape
+    if not scan.flyback and scan.order == "raster":
+        return np.where(outside | (place >= rows * columns), -1, place)
     row, column = np.divmod(place, columns + scan.flyback)
     outside |= (column >= columns) | (row >= rows)
     if scan.order == "snake":
