@@ -9,8 +9,7 @@ import logging
 from typing import Any, Literal
 
 import numpy as np
-from interact import Image, Param, Progress, Scan, ScanImage, Values, operator, scan_image
-from interact._reducer import Picture
+from interact import Image, Param, Picture, Progress, Scan, ScanImage, Values, operator, scan_image
 from interact_stem import phase
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,7 @@
 Numbers: sums over the frames of a position, integers exact; NaN where no frame came.
 """
 
-from interact import Image, Param, Progress, ScanImage, operator
-from interact._reducer import Picture
+from interact import Image, Param, Picture, Progress, ScanImage, operator
 
 
 class TitledImage(ScanImage):

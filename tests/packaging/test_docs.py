@@ -45,7 +45,10 @@ def test_the_readme_works_from_top_to_bottom(tmp_path):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
     assert len(commands) == 3
-    assert {path.name for path in (tmp_path / "pictures").glob("*.png")} == {"com.png", "picture.png"}
+    assert {path.name for path in (tmp_path / "pictures").glob("*.png")} == {
+        "com.png",
+        "picture.png",
+    }
 
 
 def test_an_operator_of_one_s_own_takes_about_twenty_lines():
@@ -76,7 +79,12 @@ def test_the_tests_of_the_guide_pass(tmp_path):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))],
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")),
+    ],
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")

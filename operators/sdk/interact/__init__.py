@@ -24,6 +24,7 @@ from interact._batches import (
 from interact._errors import (
     BatchError,
     BrokerError,
+    InputError,
     InteractError,
     OperatorError,
     SettingsError,
@@ -32,7 +33,16 @@ from interact._errors import (
 )
 from interact._operator import Operator, dependencies, operator, source
 from interact._parameters import Param
-from interact._reducer import FrameSum, Progress, Reducer, ScanImage, Slots, scan_axes, scan_image
+from interact._reducer import (
+    FrameSum,
+    Picture,
+    Progress,
+    Reducer,
+    ScanImage,
+    Slots,
+    scan_axes,
+    scan_image,
+)
 from interact._scan import Calibration, Scan, Tombstone, positions
 from interact._signature import Latest, Resume, Zip
 
@@ -46,11 +56,13 @@ __all__ = [
     "DenseFrames",
     "FrameSum",
     "Image",
+    "InputError",
     "InteractError",
     "Latest",
     "Operator",
     "OperatorError",
     "Param",
+    "Picture",
     "Progress",
     "Reducer",
     "Resume",

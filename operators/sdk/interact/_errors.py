@@ -3,6 +3,7 @@
 InteractError
 ├── OperatorError       an operator's code or specification is wrong; found at import
 ├── BatchError          a batch does not hold together, or a kernel returned something else
+├── InputError          what an operator was given (a file, a parameter) cannot be used
 ├── TransientError      raise it in a kernel: try this message again later
 ├── BrokerError         NATS refused, or did not answer in time
 │   └── TooLarge        one message exceeds what the server takes
@@ -20,6 +21,10 @@ class OperatorError(InteractError):
 
 class BatchError(InteractError):
     """A batch does not hold together: names what was expected and what came."""
+
+
+class InputError(InteractError):
+    """What an operator was given cannot be used; trying again will not help."""
 
 
 class TransientError(InteractError):

@@ -7,10 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from interact._errors import InteractError, OperatorError
+from interact._errors import BatchError, InputError, InteractError, OperatorError, SettingsError
 from interact._operator import Operator
 
 OK, FAILED, USAGE = 0, 1, 2
+PERMANENT = (InputError, OperatorError, SettingsError, BatchError)
+"""What ends a process with USAGE: started again it would end the same way."""
 
 
 def found(path: Path) -> Operator:
@@ -32,7 +34,9 @@ def found(path: Path) -> Operator:
     except OperatorError:
         raise
     except Exception as error:
-        raise OperatorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise OperatorError(
+            f"{path} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     operators = [value for value in vars(module).values() if isinstance(value, Operator)]
     own = list({id(operator): operator for operator in operators}.values())
     if len(own) != 1:
@@ -41,7 +45,9 @@ def found(path: Path) -> Operator:
     return own[0]
 
 
-def serve_or_describe(operator: Operator, argv: list[str] | None = None, *, file: Path | None = None) -> None:
+def serve_or_describe(
+    operator: Operator, argv: list[str] | None = None, *, file: Path | None = None
+) -> None:
     """Run an operator, or print its YAML with ``--describe``; exits the process."""
     from interact import _spec
 
@@ -69,9 +75,10 @@ def _serve(operator: Operator, file: Path) -> int:
             _spec.compare(operator, beside)
         _runtime.run(operator, _settings.settings())
     except* (InteractError, OSError) as errors:
-        for error in _leaves(errors):
+        found = _leaves(errors)
+        for error in found:
             logging.getLogger("interact").error("%s", error)
-        status = FAILED
+        status = USAGE if any(isinstance(error, PERMANENT) for error in found) else FAILED
     return status
 
 

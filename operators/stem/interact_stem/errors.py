@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 
+from interact import InputError, InteractError
 
-class StemError(Exception):
+
+class StemError(InteractError):
     """Base of every error this package raises on purpose."""
 
 
@@ -18,7 +20,7 @@ class ShapeError(StemError, ValueError):
     """An array does not fit the others: its shape, its type, or an event outside the detector."""
 
 
-class ReaderError(StemError):
+class ReaderError(StemError, InputError):
     """A file cannot be read as asked.
 
     Attributes:
