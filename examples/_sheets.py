@@ -36,7 +36,7 @@ def mean_pattern(pattern: Image) -> Image:
         return pattern
     return pattern.image(
         {"mean": pattern.channels["sum"] / frames},
-        units={"mean": "e⁻"},
+        units={"mean": "e⁻/frame"},
         attributes={**pattern.attributes, "title": "Diffraction"},
     )
 
@@ -44,7 +44,7 @@ def mean_pattern(pattern: Image) -> Image:
 def _renamed(fields: Image, title: str) -> Image:
     return fields.image(
         fields.channels,
-        units=dict.fromkeys(fields.channels, "e⁻"),
+        units=dict.fromkeys(fields.channels, "e⁻/position"),
         attributes={**fields.attributes, "title": title},
     )
 
@@ -75,7 +75,8 @@ def facts(pattern: Image, com: Image) -> list[tuple[str, str]]:
         ("rotation, flip", f"{calibration.rotation:g}°, {'yes' if calibration.flip else 'no'}")
     )
     if isinstance(angle := com.attributes.get("curl_angle"), int | float):
-        said = f"{angle:.1f}° or {angle % 360 - 180:.1f}°".replace("-", "−")
+        near, far = sorted((angle, angle % 360 - 180), key=abs)
+        said = f"{near:.1f}° or {far:.1f}°".replace("-", "−")
         lines.append(("least curl at", said))
     lines.append(("missing frames", str(sum(com.missing.values()))))
     lines.append(("empty positions", str(com.attributes.get("empty", "not counted"))))

@@ -214,6 +214,7 @@ def test_a_scale_bar_is_a_round_part_of_the_width(width, length):
 def test_ticks_are_round_and_inside():
     assert _lengths.ticks(0.3, 2.2, 4) == [0.5, 1.0, 1.5, 2.0]
     assert _lengths.ticks(-13, 12) == [-10, -5, 0, 5, 10]
+    assert _lengths.ticks(-0.05, 4.95, 1) == [0, 2, 4]
     assert _lengths.log_ticks(1e-3, 20) == pytest.approx([1e-3, 1e-2, 1e-1, 1, 10])
     assert _lengths.log_ticks(2, 8) == [2, 8]
 

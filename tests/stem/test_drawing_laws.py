@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interact import Axis, Calibration, Image, Scan, scan_axes
-from interact_stem.drawing import png, sheet
+from interact_stem.drawing import _lengths, png, sheet
 from PIL import Image as Raster
 
 shapes = st.one_of(
@@ -65,6 +65,15 @@ def test_any_picture_is_drawn(image):
     assert drawn.format == "PNG"
     assert 400 < drawn.width < 3000
     assert 150 < drawn.height < 3000
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e9), st.integers(1, 9))
+def test_two_ticks_at_least_lie_inside(low, span, count):
+    found = _lengths.ticks(low, low + span, count)
+
+    assert 2 <= len(found) <= count + 4
+    assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in found)
+    assert found == sorted(set(found))
 
 
 @settings(max_examples=5)

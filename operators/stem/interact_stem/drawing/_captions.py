@@ -94,7 +94,8 @@ def turned(image: Image) -> str:
     said = f"rotation {calibration.rotation if rotation is None else rotation:.3g}°{flipped}"
     angle = number(attributes.get("curl_angle"))
     if angle is not None:
-        said += f" (least curl at {angle:.1f}° or {angle % 360 - 180:.1f}°)"
+        near, far = sorted((angle, angle % 360 - 180), key=abs)
+        said += f" (least curl at {near:.1f}° or {far:.1f}°)"
     return said.replace("-", "−")
 
 

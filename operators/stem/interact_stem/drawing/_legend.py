@@ -44,7 +44,7 @@ class BarLegend:
                 self.axes.add_line(Line2D([1.0, 1.25], [0, 0], color=FAINT, lw=0.8, clip_on=False)),
                 label(self.axes, 1.5, 0, "", va="center"),
             )
-            for _ in range(self._most + 2)
+            for _ in range(self._most + 5)
         ]
 
     @property

@@ -137,14 +137,24 @@ def scale_bar(width: float) -> float:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers inside [low, high], at most ``count`` + 1 of them.
+    """Round numbers inside [low, high]: about ``count``, and two at least.
 
-    >>> ticks(0.3, 2.2, 4)
-    [0.5, 1.0, 1.5, 2.0]
+    >>> ticks(0.3, 2.2, 4), ticks(-2.4, 2.3, 1)
+    ([0.5, 1.0, 1.5, 2.0], [-2.0, 0.0, 2.0])
     """
+    found: list[float] = []
+    for parts in range(max(count, 1), max(count, 1) + 4):
+        found = _multiples(low, high, parts)
+        if len(found) > 1:
+            break
+    return found
+
+
+def _multiples(low: float, high: float, parts: int) -> list[float]:
+    """Multiples inside [low, high] of the smallest round step that cuts it in at most ``parts``."""
     span = high - low
-    power = 10.0 ** math.floor(math.log10(span / count))
-    step = next(f * power for f in (1, 2, 5, 10) if f * power * count >= span * (1 - 1e-9))
+    power = 10.0 ** math.floor(math.log10(span / parts))
+    step = next(f * power for f in (1, 2, 5, 10) if f * power * parts >= span * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [number * step for number in range(first, last + 1)]
 

@@ -148,7 +148,7 @@ def _dress(axes: Axes, where: Place) -> None:
     axes.set_ylim(bottom, top)
     axes.set_facecolor(GROUND if where.points else "white")
     axes.tick_params(labelsize=SMALL, length=3, color=FAINT, labelcolor=INK, pad=2)
-    axes.set_xticks(_lengths.ticks(min(left, right), max(left, right), max(where.size[0] // 70, 1)))
+    axes.set_xticks(_lengths.ticks(min(left, right), max(left, right), max(where.size[0] // 70, 2)))
     rows = [] if where.y.name == "value" else _lengths.ticks(min(top, bottom), max(top, bottom), 5)
     axes.set_yticks(rows)
     for name, axis in (("x", where.x), ("y", where.y)):

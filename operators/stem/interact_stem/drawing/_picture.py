@@ -20,6 +20,8 @@ from interact_stem.drawing._panel import ABOVE, BELOW, LEFT, RIGHT, Panel
 
 HEADER, FOOTER = 62, 30
 ACROSS = 3
+NARROWEST = 420
+"""Pixels that the words around a narrow panel need."""
 KEPT = 8
 
 
@@ -55,7 +57,7 @@ class Picture:
         across = min(len(panels), ACROSS)
         down = -(-len(panels) // across)
         cell = where.size[0] + LEFT + RIGHT, where.size[1] + ABOVE + BELOW
-        self.canvas = Canvas(across * cell[0], HEADER + down * cell[1] + FOOTER)
+        self.canvas = Canvas(max(across * cell[0], NARROWEST), HEADER + down * cell[1] + FOOTER)
         self.panels = []
         for number, content in enumerate(panels):
             row, column = divmod(number, across)
