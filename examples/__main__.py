@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples import _comparisons, _sheets, _table
-from examples._saved import MissingPictureError
+from examples._saved import MissingPictureError, forget
 
 HERE = Path(__file__).resolve().parent
 MEASURED = ("xray", "ebsd")
+PICTURES = ("com", "dpc", "fields", "pattern")
 RUN_SECONDS = 300
 """A run that takes longer than this is ended; it is meant to take ten."""
 
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder: Path = options.images
     since = time.monotonic()
+    for name in ("srtio3", *MEASURED):
+        forget(folder / name, PICTURES)
+    forget(folder, ["sheet"])
     pace = ["--set", "reader.rate=0"] if options.fast else []
     code = _run(["srtio3"], folder / "srtio3", pace) or _run(MEASURED, folder)
     if code:

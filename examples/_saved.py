@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from interact import Axis, Calibration, Image, Scan
 
 class MissingPictureError(Exception):
     """A picture that the run should have left is not there or not whole."""
+
+
+ENDINGS = ("png", "npz", "json")
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Remove what an earlier run saved under these names, so that it cannot pass for this one's."""
+    for name in names:
+        for ending in ENDINGS:
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def saved(folder: Path, name: str) -> Image:

@@ -8,7 +8,7 @@ import pytest
 from interact import Axis, Calibration, Image, Scan, _pictures
 
 from examples import _comparisons, _oracles, _sheets
-from examples._saved import MissingPictureError, saved
+from examples._saved import MissingPictureError, forget, saved
 
 CALIBRATION = Calibration(
     step=(0.5, 0.25), step_unit="Å", pixel=(1.0, 1.0), pixel_unit="mrad", energy=300.0, dose=200.0
@@ -87,6 +87,17 @@ def test_a_picture_that_was_not_saved_is_named(example):
 
     with pytest.raises(MissingPictureError, match="fields"):
         _comparisons.measured("a", home, pictures)
+
+
+def test_what_an_earlier_run_saved_is_forgotten_and_nothing_else(example):
+    _, pictures, *_ = example
+    (pictures / "mine.png").write_bytes(b"")
+
+    forget(pictures, ["com", "fields", "dpc"])
+
+    assert {file.name for file in pictures.iterdir()} == {
+        "mine.png", "pattern.png", "pattern.npz", "pattern.json",
+    }  # fmt: skip
 
 
 def test_a_saved_picture_comes_back_whole(tmp_path):
