@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from interact.cli import starter, trial
+from interact.cli import starter, trial, trial_data
 from interact.cli.app import app
 from interact.cli.exits import CommandError, Exit
 from typer.testing import CliRunner
@@ -78,7 +78,9 @@ def test_try_shows_shapes_and_figures_of_a_kernel(frames, operators):
 def test_try_runs_a_reducer_on_named_columns(tmp_path, operators):
     np.savez(tmp_path / "values.npz", total=np.array([4.0, 9.0, 2.0]))
 
-    said = trial.attempt(operators / "placing" / "run.py", tmp_path / "values.npz", ())
+    said = trial.attempt(
+        operators / "placing" / "run.py", trial_data.Data(tmp_path / "values.npz"), ()
+    )
 
     assert said["outputs"]["out"]["kind"] == "image"
     assert said["outputs"]["out"]["arrays"]["total"]["maximum"] == 9.0
@@ -95,14 +97,14 @@ def test_try_runs_a_reducer_on_named_columns(tmp_path, operators):
 )
 def test_try_refuses_parameters_the_operator_does_not_take(frames, operators, sets, words):
     with pytest.raises(CommandError, match=words) as caught:
-        trial.attempt(operators / "adding" / "run.py", frames[0], sets)
+        trial.attempt(operators / "adding" / "run.py", trial_data.Data(frames[0]), sets)
 
     assert caught.value.code is Exit.USAGE
 
 
 def test_try_tells_what_a_kernel_raises(frames, operators):
     with pytest.raises(CommandError, match="ValueError: frame 7 is bad") as caught:
-        trial.attempt(operators / "adding" / "run.py", frames[0], ("fail_at=7",))
+        trial.attempt(operators / "adding" / "run.py", trial_data.Data(frames[0]), ("fail_at=7",))
 
     assert caught.value.code is Exit.FAILED
 
@@ -161,3 +163,32 @@ def test_a_folder_that_exists_is_left_alone(tmp_path):
         starter.create("mine", tmp_path)
 
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_try_reads_scan_files_with_what_they_do_not_say(tmp_path, operators):
+    data = np.random.default_rng(6).poisson(3, (12, 5, 7)).astype(np.uint16)
+    np.savez(tmp_path / "scan.npz", frames=data, dark=data[:2])
+    shaped = trial_data.Data(tmp_path / "scan.npz", "frames", (3, 4))
+
+    said = trial.attempt(operators / "adding" / "run.py", shaped, ())
+
+    assert said["outputs"]["out"]["frames"] == 12
+    assert said["outputs"]["out"]["arrays"]["total"]["maximum"] == data.sum(axis=(1, 2)).max()
+
+
+def test_try_tells_why_a_file_cannot_be_read(tmp_path, operators):
+    (tmp_path / "scan.h5").write_bytes(b"no HDF5")
+
+    with pytest.raises(CommandError, match=r"scan\.h5") as caught:
+        trial.attempt(operators / "adding" / "run.py", trial_data.Data(tmp_path / "scan.h5"), ())
+
+    assert caught.value.code is Exit.USAGE
+
+
+@pytest.mark.parametrize("shape", ["3x4", "3,4,5", "0,4", "three"])
+def test_try_refuses_a_shape_that_is_none(frames, operators, shape):
+    run = operators / "adding" / "run.py"
+
+    done = operator("try", run, "--input", frames[0], "--scan-shape", shape)
+
+    assert f"--scan-shape {shape}: write ROWS,COLUMNS" in str(done.exception)

@@ -68,6 +68,12 @@ def test_without_a_scan_the_replicas_that_are_ready_are_counted(board):
     assert progress_lines(board) == ["1 of 5 replicas ready, no scan under way"]
 
 
+def test_between_scans_those_that_are_complete_are_counted(board):
+    hear(board, "show", scans=scan(45, complete=True))
+
+    assert progress_lines(board) == ["1 scan complete, none under way"]
+
+
 def test_plain_lines_begin_with_the_time_and_carry_no_markup():
     console = Console(file=io.StringIO(), width=40)
 

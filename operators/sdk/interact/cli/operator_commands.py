@@ -80,11 +80,17 @@ def attempt(
         list[str] | None,
         typer.Option("--set", metavar="PARAMETER=VALUE", help="Set a parameter. Repeatable."),
     ] = None,
+    dataset: Annotated[str, typer.Option(help="Which array of the file, if it has several.")] = "",
+    scan_shape: Annotated[
+        str,
+        typer.Option(metavar="ROWS,COLUMNS", help="Shape of the scan, if the file does not say."),
+    ] = "",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    from interact.cli import trial
+    from interact.cli import trial, trial_data
 
-    said = trial.attempt(file, data, tuple(sets or ()))
+    given = None if data is None else trial_data.Data(data, dataset or None, _shape(scan_shape))
+    said = trial.attempt(file, given, tuple(sets or ()))
     typer.echo(json.dumps(said, indent=1) if output is Output.JSON else trial.text(said))
 
 
@@ -99,6 +105,16 @@ def new(
 
     for file in starter.create(name, folder):
         typer.echo(f"wrote {file}")
+
+
+def _shape(text: str) -> tuple[int, ...] | None:
+    """The edges of a scan as they are written; None where nothing is."""
+    edges = [edge.strip() for edge in text.split(",")]
+    if not text:
+        return None
+    if len(edges) > 2 or not all(edge.isdecimal() and int(edge) for edge in edges):
+        raise CommandError(Exit.USAGE, f"--scan-shape {text}: write ROWS,COLUMNS, as in 64,48")
+    return tuple(map(int, edges))
 
 
 def _documents(files: list[Path]) -> Iterator[tuple[Path, Path, str]]:

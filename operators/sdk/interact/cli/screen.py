@@ -89,7 +89,10 @@ def progress_lines(board: Board) -> list[str]:
             f"  {scan.covered:>9,} of {scan.total:>9,} frames  {rate:>8,.0f} frames/s"
             f"  {waiting:>6,} pending  {failed:>6,} failed"
         )
-    if not lines:
+    complete = sum(scan.complete for scan in board.scans())
+    if not lines and complete:
+        lines.append(f"{complete:,} scan{'' if complete == 1 else 's'} complete, none under way")
+    elif not lines:
         ready = sum(record.ready for record in board.operators.values())
         total = sum(len(record.replicas) for record in board.operators.values())
         lines.append(f"{ready} of {total} replicas ready, no scan under way")

@@ -1,10 +1,7 @@
 """`interact operator try`: one operator on a file, without NATS."""
 
-import importlib
-import importlib.util
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from interact_api.load import load
 from interact_api.parameters import ParameterError, coerce, default_value
 
 from interact import _main, _runtime, _spec
-from interact._batches import Batch, DenseFrames, Image, SparseFrames, Values
+from interact._batches import Batch
 from interact._errors import InteractError
 from interact._kernel import Kernel
 from interact._operator import Operator
@@ -22,12 +19,7 @@ from interact._reducer import Progress
 from interact._reducing import configured
 from interact._scan import Scan
 from interact.cli.exits import CommandError, Exit
-
-READERS = "interact_stem.readers"
-"""Reads every format; looked for by name, since this package stands below that one."""
-MESSAGE_FRAMES = 32
-
-Parts = Iterator[Batch]
+from interact.cli.trial_data import Data, Parts, parts
 
 
 class Statistics:
@@ -65,7 +57,7 @@ class Statistics:
         }
 
 
-def attempt(file: Path, data: Path | None, sets: tuple[str, ...]) -> dict[str, Any]:
+def attempt(file: Path, data: Data | None, sets: tuple[str, ...]) -> dict[str, Any]:
     """Run the operator of a file on data, and say what came out.
 
     Args:
@@ -86,8 +78,8 @@ def attempt(file: Path, data: Path | None, sets: tuple[str, ...]) -> dict[str, A
             raise CommandError(
                 Exit.USAGE, f"operator {operator.name} takes data: give --input FILE"
             )
-        with _parts(operator, data) as parts:
-            return _report(operator, values, _worked(operator, values, parts))
+        with parts(operator, data) as messages:
+            return _report(operator, values, _worked(operator, values, messages))
     except (InteractError, OSError) as error:
         raise CommandError(Exit.USAGE, str(error)) from error
 
@@ -97,7 +89,7 @@ def _parameters(operator: Operator, sets: tuple[str, ...]) -> dict[str, Any]:
         p.name: p
         for p in load(_spec.document(operator), origin="code").operators[0].spec.parameters
     }
-    given = dict(text.partition("=")[::2] for text in sets)
+    given = {name: value for name, _, value in (text.partition("=") for text in sets)}
     problems = [
         f"--set {name}: operator {operator.name} has {', '.join(declared) or 'no parameters'}"
         for name in given
@@ -118,70 +110,12 @@ def _parameters(operator: Operator, sets: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@contextmanager
-def _parts(operator: Operator, data: Path) -> Iterator[Parts]:
-    """The data as messages of the kind the operator takes."""
-    kinds = {kind for port in operator.inputs for kind in port.types}
-    if data.suffix == ".npz" and not kinds & {"dense", "sparse"}:
-        with np.load(data, allow_pickle=False) as arrays:
-            yield iter([_tables(dict(arrays), kinds)])
-    elif importlib.util.find_spec("interact_stem") and importlib.util.find_spec(READERS):
-        with importlib.import_module(READERS).open_scan(data) as scan:
-            yield _read(scan)
-    elif data.suffix == ".npy":
-        yield _sliced(np.load(data, mmap_mode="r", allow_pickle=False))
-    else:
-        raise CommandError(
-            Exit.USAGE, f"{data}: install interact-stem to read it, or give a .npy file"
-        )
-
-
-def _tables(arrays: Mapping[str, npt.NDArray[Any]], kinds: set[str]) -> Batch:
-    first = next(iter(arrays.values()))
-    if "image" in kinds:
-        scan = Scan("try", first.shape)
-        return Image(scan=scan, start=0, stop=scan.total, channels=dict(arrays))
-    scan = Scan("try", (len(first),))
-    return Values(scan=scan, start=0, stop=scan.total, columns=dict(arrays))
-
-
-def _sliced(frames: npt.NDArray[Any]) -> Parts:
-    """Messages of an array of 3 or 4 axes."""
-    if frames.ndim not in {3, 4}:
-        raise CommandError(Exit.USAGE, f"the array has {frames.ndim} axes; frames have 3 or 4")
-    scan = Scan("try", frames.shape[:-2])
-    flat = frames.reshape(-1, *frames.shape[-2:])
-    for start in range(0, scan.total, MESSAGE_FRAMES):
-        stop = min(start + MESSAGE_FRAMES, scan.total)
-        yield DenseFrames(
-            scan=scan, start=start, stop=stop, data=np.ascontiguousarray(flat[start:stop])
-        )
-
-
-def _read(file: Any) -> Parts:
-    """Messages of a scan file."""
-    scan = Scan("try", tuple(file.scan_shape))
-    for start in range(0, file.present, MESSAGE_FRAMES):
-        stop = min(start + MESSAGE_FRAMES, file.present)
-        part = file.read(start, stop)
-        common: dict[str, Any] = {"scan": scan, "start": start, "stop": stop}
-        if file.coordinates is not None:
-            common |= {"y": file.coordinates[0][start:stop], "x": file.coordinates[1][start:stop]}
-        if file.kind == "dense":
-            yield DenseFrames(**common, data=part)
-        else:
-            yield SparseFrames(
-                **common, rows=part.rows, columns=part.columns, counts=part.counts,
-                offsets=part.offsets, shape=tuple(file.detector_shape),
-            )  # fmt: skip
-
-
 def _worked(
-    operator: Operator, values: Mapping[str, Any], parts: Parts
+    operator: Operator, values: Mapping[str, Any], messages: Parts
 ) -> Iterator[tuple[str, Batch]]:
     """What leaves each port, message by message."""
     if operator.role == "reducer":
-        yield operator.outputs[0].name, _reduced(operator, values, parts)
+        yield operator.outputs[0].name, _reduced(operator, values, messages)
         return
     kernel = Kernel(operator, values)
     port = next(p.name for p in operator.inputs if p.join != "latest")
@@ -190,17 +124,17 @@ def _worked(
             Exit.USAGE, f"operator {operator.name} joins inputs; try it in a pipeline"
         )
     with _runtime.resources(operator) as kernel.resources:
-        for part in parts:
+        for part in messages:
             for name, output in kernel.call({port: part}).items():
                 if output is not None:
                     yield name, output
 
 
-def _reduced(operator: Operator, values: Mapping[str, Any], parts: Parts) -> Batch:
+def _reduced(operator: Operator, values: Mapping[str, Any], messages: Parts) -> Batch:
     reducer = configured(operator.function, operator.parameters, dict(values))
     state: Any = None
     scan, covered = Scan("try", (0,)), 0
-    for part in parts:
+    for part in messages:
         state = reducer.zero(part.scan) if not covered else state
         reducer.add(state, part)
         scan, covered = part.scan, part.stop
