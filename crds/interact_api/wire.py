@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MAGIC: Final = b"IACT"
 VERSION: Final = 1
@@ -26,7 +26,7 @@ MAX_AXES: Final = 8
 MAX_FRAMES: Final = 1 << 28
 """Frames in a scan: a bitmap of one takes 256 MiB; 16,384 x 16,384 positions."""
 
-END_TOKEN: Final = "_end"
+END_MARK: Final = "_end"
 """First part of the subject token that takes a scan's place in a source's last message."""
 
 _PREFIX: Final = struct.Struct("<4sBBHI")

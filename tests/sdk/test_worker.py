@@ -234,9 +234,9 @@ async def test_a_message_that_asks_for_another_try_gets_it(server):
     read, _ = given(SCAN)
     edges = [("given.out", "busy.part"), ("busy.out", "collect.part")]
 
-    async with running(server, planned("busy", [read, busy, collect], edges)) as run:
-        async with run.start(read, busy, collect):
-            told = await run.until("collect", lambda told: told.state == "done")
+    plan = planned("busy", [read, busy, collect], edges)
+    async with running(server, plan) as run, run.start(read, busy, collect):
+        told = await run.until("collect", lambda told: told.state == "done")
 
     assert tries.count(10) == 2
     assert told.frames_failed == 0

@@ -59,7 +59,7 @@ class Outlet:
                 attributes={"source": origin, "scans": scans},
             )
             await self._broker.publish(
-                f"{prefix}.{wire.END_TOKEN}-{origin}",
+                f"{prefix}.{wire.END_MARK}-{origin}",
                 wire.prefix_and_header(header),
                 identity=name.hex(),
                 stored=waiting.one,

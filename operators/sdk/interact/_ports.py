@@ -37,6 +37,7 @@ class Inlet(Protocol):
 
     async def stop(self) -> Sequence[Delivery]:
         """Fetch no more; what had arrived and was not taken."""
+        ...
 
 
 class Broker(Protocol):
@@ -54,11 +55,13 @@ class Broker(Protocol):
         self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int
     ) -> AbstractAsyncContextManager[Inlet]:
         """Fetch from a durable consumer; ``wake`` is called when something has arrived."""
+        ...
 
     def follow(
         self, stream: str, subject: str, heard: Callable[[bytes], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
         """Call ``heard`` with the last message of each subject, and with every later one."""
+        ...
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message nobody stores."""
