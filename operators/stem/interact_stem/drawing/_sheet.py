@@ -46,6 +46,15 @@ def sheet(
     down = -(-cells // across)
     canvas = Canvas(min(across, cells) * wide + 2 * MARGIN, HEADER + down * high + MARGIN)
     top = canvas.height - HEADER
+    _heading(canvas, title, subtitle)
+    corners = [(MARGIN + n % across * wide, top - n // across * high) for n in range(cells)]
+    panels = [_panel(canvas, *each) for each in zip(corners, shown, strict=False)]
+    if facts:
+        _table(canvas, corners[-1], facts)
+    return encoded(canvas.render([artist for panel in panels for artist in panel.moving]))
+
+
+def _heading(canvas: Canvas, title: str, subtitle: str) -> None:
     canvas.text(
         MARGIN + 12,
         canvas.height - 14,
@@ -57,11 +66,6 @@ def sheet(
     canvas.text(
         MARGIN + 12, canvas.height - 44, _captions.printable(subtitle), size=10, color=FAINT
     )
-    corners = [(MARGIN + n % across * wide, top - n // across * high) for n in range(cells)]
-    panels = [_panel(canvas, *each) for each in zip(corners, shown, strict=False)]
-    if facts:
-        _table(canvas, corners[-1], facts)
-    return encoded(canvas.render([artist for panel in panels for artist in panel.moving]))
 
 
 def _panel(canvas: Canvas, corner: tuple[int, int], shown: tuple[Image, Place, Content]) -> Panel:
