@@ -1,4 +1,4 @@
-"""Sums and moments of dense frames, and smaller frames from larger ones."""
+"""Sums and moments of dense frames."""
 
 from typing import Any
 
@@ -105,66 +105,6 @@ def saturated(frames: npt.ArrayLike, level: float) -> npt.NDArray[np.int64]:
     return out
 
 
-def bin_dense(frames: npt.ArrayLike, factor: int) -> Array:
-    """Sum square blocks of pixels; a ragged edge is dropped.
-
-    Args:
-        frames: Shape (n, rows, columns).
-        factor: Block edge in pixels, at least 1 and at most the shorter edge.
-
-    Returns:
-        Shape (n, rows // factor, columns // factor). Integers widen so that no block overflows
-        (1 and 2 bytes to 4, or 8 from factor 257 on; 4 to 8); floats keep their type. Pixel c of
-        the frame lies at (c + 0.5) / factor − 0.5 of the result.
-
-    Raises:
-        ShapeError: If the factor does not fit.
-
-    >>> bin_dense(np.ones((1, 2, 5), np.uint8), 2)
-    array([[[4, 4]]], dtype=uint32)
-    """
-    array = native_frames(frames)
-    n, rows, columns = array.shape
-    check_factor(factor, (rows, columns))
-    out = np.zeros((n, rows // factor, columns // factor), _block_dtype(array.dtype, factor))
-    _bin(array, factor, np.empty(out.shape[2] * factor, _line_dtype(out.dtype)), out)
-    return out
-
-
-def crop_dense(frames: npt.ArrayLike, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
-    """Cut a rectangle out of every frame.
-
-    Args:
-        frames: Shape (n, rows, columns).
-        rows: Half-open range [start, stop) of rows to keep.
-        columns: The same of columns. Pixel c of the frame lies at c − start of the result.
-
-    Returns:
-        A contiguous copy of the same type.
-
-    Raises:
-        ShapeError: If a range is empty or reaches past the detector.
-    """
-    array = np.asarray(frames)
-    if array.ndim != 3:
-        raise ShapeError(f"frames have shape (n, rows, columns), not {array.shape}")
-    check_ranges(rows, columns, (array.shape[1], array.shape[2]))
-    return np.ascontiguousarray(array[:, rows[0] : rows[1], columns[0] : columns[1]])
-
-
-def check_factor(factor: int, shape: tuple[int, int]) -> None:
-    """Refuse a bin factor that leaves no pixel."""
-    if not 1 <= factor <= min(shape):
-        raise ShapeError(f"bin factor {factor} is not between 1 and the shorter edge of {shape}")
-
-
-def check_ranges(rows: tuple[int, int], columns: tuple[int, int], shape: tuple[int, int]) -> None:
-    """Refuse a crop that is empty or reaches past the detector."""
-    for name, (start, stop), edge in zip(("rows", "columns"), (rows, columns), shape, strict=True):
-        if not 0 <= start < stop <= edge:
-            raise ShapeError(f"crop of {name} [{start}, {stop}) does not fit in [0, {edge})")
-
-
 def _sum_dtype(array: Array) -> np.dtype[Any]:
     return np.dtype(np.float64 if array.dtype.kind == "f" else np.int64)
 
@@ -172,17 +112,6 @@ def _sum_dtype(array: Array) -> np.dtype[Any]:
 def _narrow(array: Array) -> bool:
     small = array.dtype.kind != "f" and array.dtype.itemsize <= 2
     return small and max(array.shape[1:]) <= _NARROW_EDGE
-
-
-def _block_dtype(dtype: np.dtype[Any], factor: int) -> np.dtype[Any]:
-    if dtype.kind == "f":
-        return dtype
-    size = 8 if dtype.itemsize > 2 or factor > 256 else 4
-    return np.dtype(f"{'i' if size == 8 else dtype.kind}{size}")
-
-
-def _line_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float64) if dtype.kind == "f" else dtype
 
 
 def _extent(masks: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
@@ -293,28 +222,3 @@ def _saturated(frames: Array, level: Any, out: Array) -> None:
         for p in range(pixels):
             found += frames[i, p] >= level
         out[i] = found
-
-
-@compiled
-def _bin(frames: Array, factor: int, line: Array, out: Array) -> None:
-    n, rows, columns = out.shape
-    for i in range(n):
-        for y in range(rows):
-            line[:] = 0
-            for below in range(factor):
-                values = frames[i, y * factor + below]
-                for x in range(len(line)):
-                    line[x] += values[x]
-            if factor == 2:  # a constant step is what lets the compiler use vector instructions
-                for x in range(columns):
-                    out[i, y, x] = line[2 * x] + line[2 * x + 1]
-            elif factor == 4:
-                for x in range(columns):
-                    left = line[4 * x] + line[4 * x + 1]
-                    out[i, y, x] = left + (line[4 * x + 2] + line[4 * x + 3])
-            else:
-                for x in range(columns):
-                    total = line[x * factor]
-                    for right in range(1, factor):
-                        total += line[x * factor + right]
-                    out[i, y, x] = total
