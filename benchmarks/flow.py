@@ -103,17 +103,24 @@ class Flow:
         Raises:
             RuntimeError: If it does not come, or a process has ended.
         """
-        async with asyncio.timeout(seconds):
-            while not holds():
-                for (name, replica), process in self.processes.items():
-                    if process.poll() is not None:
-                        log = self.folder / f"{name}.{replica}.log"
-                        raise RuntimeError(
-                            f"{name}/{replica} ended before {what}: {_server.last_words(log)}"
-                        )
-                self._news.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), 0.1)
+        until = time.monotonic() + seconds
+        while not holds():
+            for (name, replica), process in self.processes.items():
+                if process.poll() is not None:
+                    raise RuntimeError(f"{name}/{replica} ended before {what}{self._words()}")
+            if time.monotonic() > until:
+                raise RuntimeError(f"{seconds:g} s were over before {what}{self._words()}")
+            self._news.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), 0.1)
+
+    def _words(self) -> str:
+        """What the processes said last, to find out why nothing moves."""
+        lines = []
+        for name, replica in self.processes:
+            log = _server.last_words(self.folder / f"{name}.{replica}.log")
+            lines.append(f"\n{name}/{replica}: {self.latest(name, replica)}\n{log}")
+        return "".join(lines)
 
     def latest(self, name: str, replica: int = 0) -> Report | None:
         """The last report of a replica."""
@@ -137,16 +144,8 @@ class Flow:
     def between(
         self, name: str, began: float, ended: float, replica: int = 0
     ) -> tuple[Heard, Heard]:
-        """The first and the last report of a replica within a window.
-
-        Raises:
-            RuntimeError: If there are not two.
-        """
+        """The first and the last report of a replica within a `window`."""
         inside = [one for one in self.heard.get((name, replica), []) if began <= one.at <= ended]
-        if len(inside) < 2:
-            raise RuntimeError(
-                f"{name}/{replica} reported {len(inside)} times in {ended - began:.1f} s"
-            )
         return inside[0], inside[-1]
 
 
