@@ -126,6 +126,24 @@ def test_an_x_ray_is_left_out_and_its_neighbour_may_count():
     assert (rows.tolist(), columns.tolist()) == ([2], [3])
 
 
+@pytest.mark.parametrize(
+    ("background", "xray", "events"),
+    [
+        pytest.param(0.1, 1.0, 1, id="0.1 in 32 bits lies above 0.1"),
+        pytest.param(0.0, 0.1, 0, id="and so reaches an X-ray threshold of 0.1"),
+        pytest.param(0.7, 1e300, 0, id="0.7 in 32 bits lies below 0.7"),
+        pytest.param(1e300, np.inf, 0, id="a threshold beyond 32 bits"),
+    ],
+)
+def test_thresholds_are_compared_in_full_precision(background, xray, events):
+    frames = np.zeros((1, 5, 7), np.float32)
+    frames[0, 2, 3] = 0.7 if background == 0.7 else 0.1
+
+    rows, _, _ = kernels.count_electrons(frames, background=background, xray=xray)
+
+    assert rows.size == events
+
+
 def test_no_frames_give_no_events():
     rows, columns, offsets = kernels.count_electrons(np.zeros((0, 5, 7), np.uint16))
 

@@ -63,7 +63,8 @@ def count_electrons(
 
 def _single_limits(background: float, xray: float) -> tuple[np.float32, np.float32]:
     """The thresholds as float32, such that comparing a float32 with them gives the same."""
-    low, high = np.float32(background), np.float32(xray)
+    with np.errstate(over="ignore"):
+        low, high = np.float32(background), np.float32(xray)
     if float(low) > background:
         low = np.nextafter(low, np.float32(-np.inf))
     if float(high) < xray:
