@@ -17,7 +17,7 @@ class Report(msgspec.Struct, frozen=True):
     """One replica's counters since its start.
 
     ``state`` is starting, running, draining, done (every scan of every source is complete, or the
-    source has ended) or failed. Counters never go back while ``pid`` stays.
+    source has ended) or failed. ``unkept`` counts checkpoints that could not be made. Counters never go back while ``pid`` stays.
     """
 
     operator: str
@@ -34,6 +34,7 @@ class Report(msgspec.Struct, frozen=True):
     frames_failed: int = 0
     undecodable: int = 0
     redelivered: int = 0
+    unkept: int = 0
     kernel_seconds: float = 0.0
     blocked_seconds: float = 0.0
     scans: dict[str, ScanReport] = {}

@@ -10,6 +10,7 @@ from interact import (
     DenseFrames,
     OperatorError,
     Param,
+    Reducer,
     SparseFrames,
     TransientError,
     Values,
@@ -193,6 +194,13 @@ def not_a_reducer():
     class F: ...
 
 
+def result_of_what():
+    @operator
+    class F(Reducer[dict]):
+        def add(self, state, part: Values) -> None: ...
+        def result(self, state, progress): ...
+
+
 def source_with_input():
     @source
     def f(a: DenseFrames) -> DenseFrames: ...
@@ -206,6 +214,7 @@ def source_with_input():
         (two_plain, r"a, b arrive one at a time; annotate each with '\| None'"),
         (parallel_zip, "drop parallel=True"),
         (not_a_reducer, "a class must be a Reducer"),
+        (result_of_what, "annotate what result returns"),
         (source_with_input, "takes an input a; a source has none"),
     ],
 )

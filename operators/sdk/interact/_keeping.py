@@ -49,8 +49,10 @@ class Keeping:
         ledger: Ledger,
         tally: Tally,
         owner: Owner | None,
+        replica: int = 0,
     ) -> None:
-        self._vault = Vault(broker, config.state_bucket, f"checkpoint.{config.operator}")
+        name = f"checkpoint.{config.operator}" + (f".{replica}" if replica else "")
+        self._vault = Vault(broker, config.state_bucket, name)
         self._ledger = ledger
         self._tally = tally
         self._owner = owner
@@ -101,6 +103,7 @@ class Keeping:
             try:
                 await self._keep(changed)
             except (BrokerError, _state.StateError) as error:
+                self._tally.unkept += 1
                 self._tally.warn(f"no checkpoint, a crash would lose the scan: {error}")
             for ack in acks:
                 await ack()

@@ -244,7 +244,12 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
     arguments = list(inspect.signature(function.add).parameters)
     part = get_type_hints(function.add, include_extras=True).get(arguments[2])
     port = port_of(title, arguments[2], part)
-    returned = get_type_hints(function.result, include_extras=True).get("return")
+    hints_of_result = get_type_hints(function.result, include_extras=True)
+    if "return" not in hints_of_result:
+        raise OperatorError(
+            f"operator {title}: annotate what result returns, for example '-> Image'; it is the output port"
+        )
+    returned = hints_of_result["return"]
     hints = get_type_hints(function, include_extras=True)
     found = tuple(
         parameter(title, name, hints[name], value)

@@ -65,7 +65,7 @@ async def serve(
         if operator.role == "source":
             work = Sourcing(operator, config, broker, tally)
         else:
-            work = Worker(operator, config, broker, tally)
+            work = Worker(operator, config, broker, tally, replica)
             work.kernel.resources = given
         ending = stop or _signalled()
         async with asyncio.TaskGroup() as group:

@@ -20,7 +20,7 @@ class Tally:
         self.frames_in = self.frames_out = 0
         self.bytes_in = self.bytes_out = 0
         self.messages_in = self.messages_out = 0
-        self.frames_failed = self.undecodable = self.redelivered = 0
+        self.frames_failed = self.undecodable = self.redelivered = self.unkept = 0
         self.kernel_seconds = 0.0
         self.blocked: Callable[[], float] = float
         self.scans_complete = 0
@@ -74,6 +74,7 @@ class Tally:
                 frames_failed=self.frames_failed,
                 undecodable=self.undecodable,
                 redelivered=self.redelivered,
+                unkept=self.unkept,
                 kernel_seconds=round(self.kernel_seconds, 6),
                 blocked_seconds=round(self.blocked(), 3),
                 scans=dict(self._scans),

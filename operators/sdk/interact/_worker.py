@@ -41,7 +41,12 @@ class Worker:
     """One replica of an operator that has inputs."""
 
     def __init__(
-        self, operator: Operator, config: OperatorConfig, broker: Broker, tally: Tally
+        self,
+        operator: Operator,
+        config: OperatorConfig,
+        broker: Broker,
+        tally: Tally,
+        replica: int = 0,
     ) -> None:
         self.operator = operator
         self.config = config
@@ -61,7 +66,7 @@ class Worker:
             else None
         )
         self.keeping = (
-            Keeping(config, broker, self.ledger, tally, self.reducing)
+            Keeping(config, broker, self.ledger, tally, self.reducing, replica)
             if self.keeps_ledger
             else None
         )

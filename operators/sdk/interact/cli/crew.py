@@ -8,7 +8,9 @@ from pathlib import Path
 
 from interact_api.operator import Role
 
+from interact._main import USAGE
 from interact.cli.board import Board
+from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
 from interact.cli.processes import Death, Member, Processes
 from interact.cli.records import OperatorRecord, ReplicaRecord
@@ -19,8 +21,6 @@ GRACE_SECONDS = 10.0
 """What processes get to finish what they hold, before they are killed."""
 MOST_DEATHS = 5
 """Deaths in a row without progress before a run gives up."""
-NO_CHECKPOINT = "no checkpoint"
-"""How the warning of an operator begins that cannot keep what it gathers."""
 _LOOK_SECONDS = 0.05
 
 
@@ -116,13 +116,22 @@ class Crew:
         name, tail = death.member.name, f"the end of {death.log}:\n{death.tail()}"
         if _took_a_scan_along(record):
             self.give_up(
+                Exit.CRASHED,
                 f"{name} was {death.how}. What it had gathered could not be kept in checkpoints, as "
                 "its warnings say, and is lost; the result would be wrong. Start the run again.",
                 tail,
             )
             return False
+        if death.status == USAGE:
+            self.give_up(
+                Exit.USAGE,
+                f"{name} cannot work with what it was given; started again it would end the same way.",
+                death.tail(1),
+            )
+            return False
         if death.in_a_row >= MOST_DEATHS:
             self.give_up(
+                Exit.CRASHED,
                 f"{name} died {death.in_a_row} times in a row without getting anything done; "
                 f"the last time it was {death.how}.",
                 tail,
@@ -135,7 +144,7 @@ class Crew:
 def _took_a_scan_along(record: OperatorRecord) -> bool:
     """Whether a replica's memory held what no checkpoint does."""
     keeps = record.config.role in {Role.REDUCER, Role.SINK}
-    return keeps and any(text.startswith(NO_CHECKPOINT) for text in record.warnings)
+    return keeps and record.count("unkept") > 0
 
 
 def written_members(plan: LocalPlan, code: Mapping[str, Path], folder: Path) -> list[Member]:

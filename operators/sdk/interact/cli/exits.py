@@ -25,7 +25,7 @@ class Exit(IntEnum):
 _MEANINGS = {
     Exit.COMPLETE: "complete: every frame of every scan is accounted for",
     Exit.INTERNAL: "an internal error of interact",
-    Exit.USAGE: "the command line or a specification is wrong",
+    Exit.USAGE: "the command line, a specification or an input file is wrong",
     Exit.INCOMPLETE: "incomplete: frames are missing",
     Exit.FAILED: "frames failed in a kernel or could not be decoded",
     Exit.CRASHED: "an operator's process died and could not go on",

@@ -9,7 +9,7 @@ from interact_api.report import Report, ScanReport
 
 COUNTERS = (
     "frames_in", "frames_out", "bytes_in", "bytes_out", "messages_in", "messages_out",
-    "frames_failed", "undecodable", "redelivered", "kernel_seconds", "blocked_seconds",
+    "frames_failed", "undecodable", "redelivered", "unkept", "kernel_seconds", "blocked_seconds",
 )  # fmt: skip
 RATE_SECONDS = 3.0
 

@@ -125,7 +125,7 @@ class Run:
         members = written_members(self.plan, self.options.code, self.options.folder)
         return Crew(
             self.board, members, processes, self._outcome.done,
-            lambda *lines: self.end(Exit.CRASHED, *lines), self.say,
+            self.end, self.say,
         )  # fmt: skip
 
     def _interrupted(self, crew: Crew) -> None:
