@@ -52,7 +52,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def position(self) -> npt.NDArray[np.int64]:
         """Place of each frame in the scan, row * columns + column, −1 for none, shape (n,)."""
-        return positions(self.scan, self.index)
+        scan = self.scan
+        plain = scan.order == "raster" and scan.frames_per_position == 1
+        if plain and not scan.offset and not scan.flyback and self.stop <= scan.positions:
+            return self.index
+        return positions(scan, self.index)
 
     def arrays(self) -> dict[str, Array]:
         """The named arrays that travel, in the order of the wire."""
