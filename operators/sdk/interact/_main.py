@@ -10,7 +10,7 @@ from pathlib import Path
 from interact._errors import BatchError, InputError, InteractError, OperatorError, SettingsError
 from interact._operator import Operator
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
 PERMANENT = (InputError, OperatorError, SettingsError, BatchError)
 """What ends a process with USAGE: started again it would end the same way."""
 

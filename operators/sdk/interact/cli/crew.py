@@ -8,7 +8,7 @@ from pathlib import Path
 
 from interact_api.operator import Role
 
-from interact._main import USAGE
+from interact._main import BROKEN, USAGE
 from interact.cli.board import Board
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
@@ -121,6 +121,9 @@ class Crew:
                 "its warnings say, and is lost; the result would be wrong. Start the run again.",
                 tail,
             )
+            return False
+        if death.status == BROKEN:
+            self.give_up(Exit.CRASHED, f"{name} has code that cannot be used.", death.tail(1))
             return False
         if death.status == USAGE:
             self.give_up(
