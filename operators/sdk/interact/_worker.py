@@ -29,6 +29,7 @@ from interact._pairs import Pairs
 from interact._ports import Broker, Delivery, Inlet
 from interact._reducing import Reducing
 from interact._tally import Tally
+from interact._tasks import wanted
 
 PREFETCH_BYTES = 16 << 20
 YIELD_SECONDS = 0.001
@@ -365,7 +366,7 @@ class Worker:
     async def _beat(self) -> None:
         """Tell the server that what is held is not lost."""
         pause = min(entry.ack_wait_seconds for entry in self.config.inputs if entry.durable) / 3
-        while True:
+        while wanted():
             await asyncio.sleep(pause)
             late = time.monotonic() - pause
             for delivery, since in [*self._held.values()]:
@@ -374,7 +375,7 @@ class Worker:
 
     async def _tend(self) -> None:
         """Twice a second: partial results, and checkpoints when nothing else comes."""
-        while self.keeping is not None:
+        while self.keeping is not None and wanted():
             await asyncio.sleep(0.5)
             if self.reducing is not None:
                 await self.reducing.emit_partial()

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import TooLarge
+from interact._tasks import wanted
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class Window:
     async def _repeat(self) -> None:
         """Send again what was not answered in time: the server may have been away."""
         loop = asyncio.get_running_loop()
-        while True:
+        while wanted():
             await asyncio.sleep(PUBACK_SECONDS / 4)
             if not self._client.is_connected:
                 continue
