@@ -16,6 +16,7 @@ from interact._ports import Broker
 from interact._settings import Settings
 from interact._sourcing import Sourcing
 from interact._tally import Listener, Tally
+from interact._tasks import wanted
 from interact._worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ async def _stop(ending: asyncio.Event, work: Worker | Sourcing, tally: Tally) ->
 
 async def _report(broker: Broker, subject: str, tally: Tally) -> None:
     said = ""
-    while True:
+    while wanted():
         await broker.tell(subject, tally.report())
         for _ in range(10):  # a change of state is told at once
             await asyncio.sleep(REPORT_SECONDS / 10)

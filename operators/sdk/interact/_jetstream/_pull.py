@@ -13,6 +13,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from interact._tasks import wanted
+
 logger = logging.getLogger(__name__)
 
 PULL_SECONDS = 20.0
@@ -153,7 +155,7 @@ class Pull:
     async def _keep_asking(self) -> None:
         """Ask again when messages were taken, or a request went unanswered past its time."""
         loop = asyncio.get_running_loop()
-        while True:
+        while wanted():
             await asyncio.sleep(0.5)
             if self._wanted and loop.time() - self._asked_at > PULL_SECONDS + 2:
                 self._wanted = 0

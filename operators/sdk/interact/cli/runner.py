@@ -14,6 +14,7 @@ from interact_api import names, report
 
 from interact import _jetstream, _pictures, _server
 from interact._errors import BrokerError
+from interact._tasks import wanted
 from interact.cli.board import Board
 from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
@@ -169,7 +170,7 @@ class Run:
 
     async def _judge(self, broker: _jetstream.JetStream) -> None:
         """Look, often, whether the run is over."""
-        while not self._outcome.done():
+        while wanted() and not self._outcome.done():
             await asyncio.sleep(JUDGE_SECONDS)
             now = time.monotonic()
             if all(self.board.done(name) for name in self.board.pipelines):
@@ -210,7 +211,7 @@ class Run:
 
     async def _poll(self, broker: _jetstream.JetStream) -> None:
         """Ask what is pending at every consumer, upstream first."""
-        while True:
+        while wanted():
             for name, plan in self.plan.plans.items():
                 pending = {
                     operator: {
@@ -229,7 +230,7 @@ class Run:
             await asyncio.sleep(LAST_POLL_SECONDS if hurry else POLL_SECONDS)
 
     async def _draw(self, broker: _jetstream.JetStream) -> None:
-        while self.options.images is not None:
+        while wanted() and self.options.images is not None:
             await asyncio.sleep(PICTURE_SECONDS)
             with suppress(BrokerError, TimeoutError):
                 await self._save_pictures(broker)

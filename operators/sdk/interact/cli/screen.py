@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from interact._tasks import wanted
 from interact.cli.board import Board, ScanView
 from interact.cli.records import OperatorRecord
 
@@ -49,7 +50,7 @@ class PlainScreen:
 
     async def follow(self, board: Callable[[], Board]) -> None:
         """One line for each open scan, and one for what is pending."""
-        while True:
+        while wanted():
             await asyncio.sleep(self._seconds)
             for line in progress_lines(board()):
                 self.say(line)
@@ -69,7 +70,7 @@ class LiveScreen:
         """Draw four times a second."""
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             with suppress(asyncio.CancelledError):
-                while True:
+                while wanted():
                     live.update(picture(board()), refresh=True)
                     await asyncio.sleep(LIVE_SECONDS)
             live.update(picture(board()), refresh=True)
