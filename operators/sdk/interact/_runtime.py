@@ -140,13 +140,13 @@ def check(operator: Operator, config: OperatorConfig) -> None:
     """
     inputs = {port.name for port in operator.inputs}
     outputs = {port.name for port in operator.outputs}
-    for kind, known, wanted in (
+    for kind, known, named in (
         ("input", inputs, {entry.port for entry in config.inputs}),
         ("output", outputs, {entry.port for entry in config.outputs}),
     ):
-        if wanted - known:
+        if named - known:
             raise OperatorError(
-                f"operator {config.operator}: the pipeline connects {kind} {sorted(wanted - known)[0]!r}; "
+                f"operator {config.operator}: the pipeline connects {kind} {sorted(named - known)[0]!r}; "
                 f"the code has {', '.join(sorted(known)) or 'none'}"
             )
     names = {parameter.name for parameter in operator.parameters}
