@@ -126,7 +126,7 @@ def test_operators_import_only_the_public_sdk():
 
 
 def test_tests_do_not_sleep_nor_name_fixed_places():
-    forbidden = re.compile(r"\b(time|asyncio)\.sleep\((?!0\))|[\"']/tmp|:4222\b")
+    forbidden = re.compile(r"\b(time|asyncio)\.sleep\((?!0\))|[\"']/tmp|127\.0\.0\.1:[1-9]\d{3,}")
     for path, text in texts():
         if path.parts[0] == "tests" and path.name not in {"test_project.py", "programs.py"}:
             lines = [line for line in text.splitlines() if forbidden.search(line)]
