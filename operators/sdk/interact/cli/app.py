@@ -122,7 +122,7 @@ def run(
     nats_token_file: TokenOption = None,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Save pictures here, every 2 s and at the end."),
+        typer.Option(metavar="DIR", help="Save pictures here, twice a second and at the end."),
     ] = None,
     output: OutputOption = Output.TEXT,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live table.")] = False,

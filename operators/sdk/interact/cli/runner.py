@@ -30,7 +30,7 @@ JUDGE_SECONDS = 0.05
 POLL_SECONDS = 1.0
 LAST_POLL_SECONDS = 0.2
 """Between polls while only what is under way is waited for."""
-PICTURE_SECONDS = 2.0
+PICTURE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
