@@ -219,6 +219,63 @@ async def test_a_frame_that_fails_is_kept_with_its_reason(server):
     assert sorted(i for part in arrived for i in part.index) == [i for i in range(35) if i != 17]
 
 
+def oversized(part):
+    return part.values(sum=np.ones((len(part), 9 * MIB)))
+
+
+def unspeakable(part):
+    return part.values(sum=np.array([object()] * len(part)))
+
+
+async def rejected(part):
+    raise RuntimeError("hot pixel")
+
+
+async def oversized_later(part):
+    return oversized(part)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        pytest.param(oversized, "the server takes", id="larger than a message may be"),
+        pytest.param(unspeakable, "object", id="of a type the wire does not have"),
+        pytest.param(rejected, "hot pixel", id="an asynchronous kernel raises"),
+        pytest.param(
+            oversized_later, "the server takes", id="an asynchronous kernel makes too much"
+        ),
+    ],
+)
+async def test_a_message_whose_result_cannot_be_sent_fails_and_the_rest_goes_on(
+    server, kernel, words
+):
+    def spoils(part: DenseFrames) -> Values:
+        """Spoils the message of frame 17."""
+        return kernel(part) if 17 in part.index else part.values(sum=part.data.sum(axis=(1, 2)))
+
+    async def spoils_later(part: DenseFrames) -> Values:
+        """Spoils the message of frame 17."""
+        made = kernel(part) if 17 in part.index else part.values(sum=part.data.sum(axis=(1, 2)))
+        return await made if asyncio.iscoroutine(made) else made
+
+    later = asyncio.iscoroutinefunction(kernel)
+    spoil = make_operator(name="spoil", parallel=True)(spoils_later if later else spoils)
+    collect, arrived = collector()
+    read, _ = given(SCAN)
+    edges = [("given.out", "spoil.part"), ("spoil.out", "collect.part")]
+
+    plan = planned(f"spoil-{kernel.__name__[:4]}-{later}".lower(), [read, spoil, collect], edges)
+    async with running(server, plan) as run, run.start(read, spoil, collect):
+        told = await run.until("spoil", lambda told: told.frames_failed == 5)
+        await run.until("collect", lambda told: told.state == "done")
+
+    assert any(words in error for error in told.errors)
+    lost = range(15, 20)
+    assert sorted(i for part in arrived for i in part.index) == [
+        i for i in range(35) if i not in lost
+    ]
+
+
 async def test_a_message_that_asks_for_another_try_gets_it(server):
     tries = []
 

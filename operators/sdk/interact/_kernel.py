@@ -119,14 +119,14 @@ class Kernel:
         except TransientError:
             raise
         except Exception as error:  # fails only as a whole: all of it is kept aside
-            everything = (_failure(given, error),)
+            everything = (failure(given, error),)
             return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), everything)
 
     def _failing(self, given: Mapping[str, Batch], error: Exception) -> tuple[Failed, ...]:
         frames = min((len(batch) for batch in given.values()), default=0)
         whole = any(isinstance(batch, Image | Bytes) for batch in given.values())
         if whole or frames <= 1 or len({len(b) for b in given.values()}) > 1:
-            return (_failure(given, error),)
+            return (failure(given, error),)
         middle = frames // 2
         found: list[Failed] = []
         for half in (np.arange(frames) < middle, np.arange(frames) >= middle):
@@ -137,7 +137,7 @@ class Kernel:
                 raise
             except Exception as again:
                 found += self._failing(part, again)
-        return tuple(found) or (_failure(given, error),)
+        return tuple(found) or (failure(given, error),)
 
 
 def settled(given: Batch, output: Batch | None, failed: tuple[Failed, ...]) -> Batch:
@@ -172,6 +172,7 @@ def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str
     return left
 
 
-def _failure(given: Mapping[str, Batch], error: Exception) -> Failed:
+def failure(given: Mapping[str, Batch], error: Exception) -> Failed:
+    """All frames of a message as failed, with what was raised."""
     trace = "".join(traceback.format_exception(error, limit=-4))
     return Failed(given, f"{type(error).__name__}: {error}", trace[-2000:])

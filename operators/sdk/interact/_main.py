@@ -7,11 +7,18 @@ import os
 import sys
 from pathlib import Path
 
-from interact._errors import BatchError, InputError, InteractError, OperatorError, SettingsError
+from interact._errors import (
+    BatchError,
+    InputError,
+    InteractError,
+    OperatorError,
+    SettingsError,
+    TooLarge,
+)
 from interact._operator import Operator
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
-PERMANENT = (InputError, OperatorError, SettingsError, BatchError)
+PERMANENT = (InputError, OperatorError, SettingsError, BatchError, TooLarge)
 """What ends a process with USAGE: started again it would end the same way."""
 
 

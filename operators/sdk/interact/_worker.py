@@ -18,10 +18,10 @@ from interact_api.wire import Header, WireError
 from interact import _codec
 from interact._batches import Batch
 from interact._coverage import Ledger
-from interact._errors import TransientError
+from interact._errors import TooLarge, TransientError
 from interact._identity import identity
 from interact._keeping import Keeping
-from interact._kernel import Done, Failed, Kernel, settled
+from interact._kernel import Done, Failed, Kernel, failure, settled
 from interact._letters import Letters
 from interact._operator import Operator
 from interact._outlet import Outlet
@@ -244,9 +244,15 @@ class Worker:
             await self._show(entry, header, result.outputs.get("display"), done)
             return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
-        await self.outlet.send_all(
-            outputs, parent=parent, lane=self._lane(entry, header), stored=done
+        send = partial(
+            self.outlet.send_all, parent=parent, lane=self._lane(entry, header), stored=done
         )
+        try:
+            await send(outputs)
+        except (TooLarge, WireError) as error:  # the same again however often it is tried
+            failed = (failure(given, error),)
+            await self._letters.failed(header, failed)
+            await send({port: settled(batch, None, failed) for port in outputs})
 
     async def _show(
         self,
@@ -280,7 +286,7 @@ class Worker:
         if not frames and not any(part.kind in {"image", "bytes"} for part in given.values()):
             done = Done(dict.fromkeys((port.name for port in self.operator.outputs), None))
         elif self._awaits:
-            done = Done(self.kernel.outputs(await self._awaited(given), given))
+            done = await self._awaited(given)
         elif self.operator.thread:
             done = await asyncio.to_thread(self.kernel.process, given)
         else:
@@ -288,10 +294,18 @@ class Worker:
         self.tally.received(frames, size, time.perf_counter() - since)
         return done
 
-    async def _awaited(self, given: Mapping[str, Batch]) -> Any:
+    async def _awaited(self, given: Mapping[str, Batch]) -> Done:
+        """Call an asynchronous kernel; where it raises, all frames of the message have failed."""
         kernel = self.kernel
         ports = [given.get(p.name, kernel.side.get(p.name)) for p in self.operator.inputs]
-        return await self.operator.function(*ports, *kernel.resources, **kernel.parameters)
+        try:
+            returned = await self.operator.function(*ports, *kernel.resources, **kernel.parameters)
+            return Done(kernel.outputs(returned, given))
+        except TransientError:
+            raise
+        except Exception as error:  # whatever a kernel raises concerns its frames
+            nothing = dict.fromkeys((port.name for port in self.operator.outputs), None)
+            return Done(nothing, (failure(given, error),))
 
     def _fresh(self, lane: tuple[str, str], batch: Batch) -> Any:
         ledger = self.ledger.scan(lane, batch)
