@@ -201,6 +201,28 @@ def test_pictures_of_a_run_that_was_kept_can_be_saved_later(desk, nats):
     assert desk.do("images", "-o", "again", *where, "--pipeline", "other").returncode == Exit.USAGE
 
 
+@pytest.mark.parametrize("option", ["--images", "--logs"])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_starts(desk, option):
+    (desk.folder / "taken").write_text("a file")
+
+    done = desk.do("run", "pipeline.yaml", option, "taken")
+
+    assert (done.returncode, done.stdout) == (Exit.USAGE, "")
+    assert done.stderr == f"{option} taken: cannot be made: File exists; name another folder\n"
+    assert desk.leftovers == []
+
+
+def test_pictures_that_cannot_be_written_are_told_with_the_result(desk):
+    (desk.folder / "out" / "picture.png").mkdir(parents=True)
+
+    code, said = desk.run("--images", "out")
+
+    assert code == Exit.USAGE
+    assert "pictures cannot be saved" in said["messages"][-1]
+    assert "picture.png" in said["messages"][-1]
+    assert said["pipelines"][0]["scans"][0]["complete"]
+
+
 def test_a_server_nobody_answers_at_is_no_nats(desk):
     done = desk.do("run", "pipeline.yaml", "--nats", "nats://127.0.0.1:1")
 

@@ -53,6 +53,9 @@ def run(arguments: Arguments) -> Exit:
     found = catalogues.catalogue(arguments.files, arguments.operators)
     changed = overrides.applied(found, overrides.parse(arguments.sets, arguments.replicas))
     plan = plans.plans(changed, found.operators, arguments.namespace, own_server=not arguments.nats)
+    for option, wanted in (("--images", arguments.images), ("--logs", arguments.logs)):
+        if wanted is not None:
+            _made(wanted, option)
     console = Console(stderr=arguments.as_json)
     live = console.is_terminal and not arguments.plain
     screen: Screen = LiveScreen(console) if live else PlainScreen(console)
@@ -87,8 +90,12 @@ def run(arguments: Arguments) -> Exit:
     return ending.code
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def _made(folder: Path, option: str = "--logs") -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"{option} {folder}: cannot be made: {error.strerror}; name another folder"
+        raise CommandError(Exit.USAGE, words) from error
     return folder.resolve()
 
 

@@ -13,7 +13,7 @@ import msgspec
 from interact_api import names, report
 
 from interact import _jetstream, _pictures, _server
-from interact._errors import BrokerError
+from interact._errors import InteractError
 from interact._tasks import wanted
 from interact.cli.board import Board
 from interact.cli.crew import Crew, written_members
@@ -110,8 +110,7 @@ class Run:
                     await crew.wind_down(finish_first=ending.finish_first)
                     for chore in chores:
                         chore.cancel()
-            await self._save_pictures(broker)
-        return ending
+            return await self._with_pictures(broker, ending)
 
     def end(self, code: Exit, *lines: str, finish_first: bool = False) -> None:
         """Decide how the run ends; the first word counts."""
@@ -232,8 +231,20 @@ class Run:
     async def _draw(self, broker: _jetstream.JetStream) -> None:
         while wanted() and self.options.images is not None:
             await asyncio.sleep(PICTURE_SECONDS)
-            with suppress(BrokerError, TimeoutError):
+            with suppress(InteractError, OSError):  # what lasts is told at the end
                 await self._save_pictures(broker)
+
+    async def _with_pictures(self, broker: _jetstream.JetStream, ending: Ending) -> Ending:
+        """Save the last pictures; an ending that says so where that fails."""
+        try:
+            await self._save_pictures(broker)
+        except (_pictures.PictureError, OSError) as error:
+            words = (
+                f"the pictures cannot be saved: {error}; make room, or name another --images DIR"
+            )
+            code = Exit.USAGE if ending.code is Exit.COMPLETE else ending.code
+            return Ending(code, (*ending.lines, words))
+        return ending
 
     async def _save_pictures(self, broker: _jetstream.JetStream) -> None:
         """Write the pictures that changed."""
