@@ -102,6 +102,13 @@ def test_a_file_without_exactly_one_operator_is_refused(run_py, text, words):
         _main.found(run_py)
 
 
+def test_a_file_that_exits_at_import_is_refused_with_its_words(run_py):
+    run_py.write_text("import sys\n\nsys.exit('no licence')\n")
+
+    with pytest.raises(OperatorError, match="cannot be imported: SystemExit: no licence"):
+        _main.found(run_py)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(OperatorError, match="not a Python file that exists"):
         _main.found(tmp_path / "nothing.py")

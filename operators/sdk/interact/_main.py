@@ -40,7 +40,7 @@ def found(path: Path) -> Operator:
         specification.loader.exec_module(module)
     except OperatorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an import that exits would say nothing
         raise OperatorError(
             f"{path} cannot be imported: {type(error).__name__}: {error}"
         ) from error
