@@ -19,7 +19,7 @@ def test_a_server_is_ready_on_entry_and_gone_on_exit(tmp_path):
         assert (said["jetstream"], said["auth_required"], said["max_payload"]) == (
             True,
             True,
-            32 << 20,
+            64 << 20,
         )
         assert server.alive
         process = psutil.Process(server.pid)

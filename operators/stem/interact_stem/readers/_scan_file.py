@@ -188,7 +188,7 @@ def _file_shape(path: Path, stored: Stored, flyback: int) -> tuple[int, int]:
     if stored.shape is None:
         remedy = (
             f"the file does not say it and holds {stored.frames} frames; give (rows, columns), "
-            f"or ({stored.frames},) for a list"
+            f"in a pipeline scan_shape: '64,64', or ({stored.frames},) for a list"
         )
         raise ReaderError(path, "scan_shape", None, remedy)
     rows, columns = stored.shape
