@@ -111,18 +111,25 @@ class Keeping:
             self._cost = self._last - since
 
     async def _keep(self, changed: set[str]) -> None:
-        for scan_id in changed & set(self._ledger.open):
-            await self._vault.save(f"scan.{scan_id}", _state.pack(self._scan(scan_id)))
-            self._saved.add(scan_id)
+        """Keep one moment: all is packed before the first wait, in which scans may close."""
         ledger = self._ledger
-        summary = {
-            "open": sorted(self._saved & set(ledger.open)),
-            "over": [list(item) for item in ledger.over.items()],
-            "completed": ledger.completed,
-            "expected": ledger.expected,
+        still_open = set(ledger.open)
+        scans = {
+            scan_id: _state.pack(self._scan(scan_id)) for scan_id in sorted(changed & still_open)
         }
-        await self._vault.save("scans", _state.pack(summary))
-        for scan_id in self._saved - set(ledger.open):
+        self._saved.update(scans)
+        summary = _state.pack(
+            {
+                "open": sorted(self._saved & still_open),
+                "over": [list(item) for item in ledger.over.items()],
+                "completed": ledger.completed,
+                "expected": ledger.expected,
+            }
+        )
+        for scan_id, packed in scans.items():
+            await self._vault.save(f"scan.{scan_id}", packed)
+        await self._vault.save("scans", summary)
+        for scan_id in self._saved - still_open:
             await self._vault.forget(f"scan.{scan_id}")
             self._saved.discard(scan_id)
 

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from interact._batches import Batch, Image
 from interact._coverage import Lane, Ledger, ScanLedger, root
 from interact._errors import BatchError
 from interact._operator import Operator
-from interact._outlet import Outlet
+from interact._outlet import Outlet, Stored
 from interact._parameters import Parameter
 from interact._reducer import Progress, Reducer
 from interact._scan import gaps
@@ -55,6 +55,8 @@ class Reducing:
         self._finals = 0
         self._no_finals = asyncio.Event()
         self._no_finals.set()
+        self._sending = asyncio.Lock()
+        """A partial result that waits for room must not come after the final one."""
         self.reducer: Reducer[Any] = configured(
             operator.function, operator.parameters, config.parameters
         )
@@ -94,7 +96,7 @@ class Reducing:
             self._tally.fail(f"{self._operator.name}: {type(error).__name__}: {error}", frames=0)
             return None
 
-    def _final_sent(self) -> Callable[[], Awaitable[None]]:
+    def _final_sent(self) -> Stored:
         """Count a final result until it is stored."""
         self._finals += 1
         self._no_finals.clear()
@@ -108,7 +110,8 @@ class Reducing:
 
     async def settled(self) -> None:
         """Wait until the results of scans that are over are stored."""
-        await self._no_finals.wait()
+        while self._finals:
+            await self._no_finals.wait()
 
     def kept(self, scan_id: str) -> Any:
         """What a checkpoint of an open scan holds."""
@@ -123,20 +126,26 @@ class Reducing:
 
     async def emit_partial(self) -> None:
         """Send what is known of the open scans that changed."""
-        for opened in [*self._open.values()]:
-            if opened.changed and self._port in self._outlet.ports:
-                opened.changed = False
-                await self._send(opened, final=False)
+        if self._port not in self._outlet.ports:
+            return
+        for scan_id in [*self._open]:
+            async with self._sending:
+                opened = self._open.get(scan_id)  # gone if the scan was closed meanwhile
+                if opened is not None and opened.changed:
+                    opened.changed = False
+                    await self._send(opened, final=False)
 
     async def _close(self, opened: _Open) -> None:
         scan_id = opened.ledger.scan.id
-        if self._port in self._outlet.ports:
-            await self._send(opened, final=True)
-        del self._open[scan_id]
+        stored = self._final_sent() if self._port in self._outlet.ports else None
+        del self._open[scan_id]  # with the count, before any wait: no checkpoint is in between
         self._ledger.close(scan_id, opened.origin)
+        if stored is not None:
+            async with self._sending:
+                await self._send(opened, final=True, stored=stored)
         self._tally.scans_complete += 1
 
-    async def _send(self, opened: _Open, *, final: bool) -> None:
+    async def _send(self, opened: _Open, *, final: bool, stored: Stored | None = None) -> None:
         ledger = opened.ledger
         progress = Progress(ledger.scan, ledger.progress, ledger.total, dict(ledger.missing))
         result = self._result(opened.state, progress)
@@ -151,7 +160,7 @@ class Reducing:
             lane=opened.origin,
             parent=ledger.scan.id.encode(),
             number=0 if final else opened.number,
-            stored=self._final_sent() if final else None,
+            stored=stored,
         )
 
     def _tell(self, opened: _Open) -> None:
