@@ -54,6 +54,8 @@ class Sourcing:
         self._local: Scan | None = None
         self._scan: Scan | None = None
         self._next = 0
+        self._read = 0
+        """How far the source is in its scan; `_next` is also past what a former life stored."""
         self._saved_at = 0.0
 
     def stop(self) -> None:
@@ -130,7 +132,12 @@ class Sourcing:
             raise BatchError(
                 f"source {self._operator.name} yielded {type(batch).__name__}, expected a batch"
             )
-        if self._local is None or (batch.scan is not self._local and batch.scan != self._local):
+        if batch.scan.total == 0:
+            self._tally.warn(f"a scan of no frames, shape {batch.scan.shape}, was left out")
+            return  # nobody could tell that it is complete
+        if batch.start == batch.stop:
+            return
+        if self._begins(batch):
             await self._begin(batch)
         assert self._scan is not None  # noqa: S101  # _begin set it
         if batch.stop > self._scan.total:
@@ -138,12 +145,28 @@ class Sourcing:
                 f"source {self._operator.name} yielded frames up to {batch.stop}; "
                 f"its scan has {self._scan.total}"
             )
+        self._read = batch.stop
         if batch.stop <= self._next:
             return  # stored in a former life
         if batch.start > self._next:
             await self._missing(self._next, batch.start, "overrun")
         self._next = batch.stop
         await self._send(batch)
+
+    def _begins(self, batch: Batch) -> bool:
+        """Whether a batch is the first of its scan: another scan, or the same from its start.
+
+        Raises:
+            BatchError: If it goes back to the middle of its scan.
+        """
+        if self._local is None or (batch.scan is not self._local and batch.scan != self._local):
+            return True
+        if batch.start < self._read and batch.start > 0:
+            raise BatchError(
+                f"source {self._operator.name} yielded frames from {batch.start} after those up to "
+                f"{self._read}; yield them in the order of their index"
+            )
+        return batch.start < self._read
 
     async def _begin(self, batch: Batch) -> None:
         """A new scan: give it an id of this run, after the last one is accounted for."""
