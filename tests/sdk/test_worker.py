@@ -16,7 +16,7 @@ from interact._server import nats_server
 from interact._state import unpack
 from interact._vault import Vault
 from interact.testing import concatenate, frames, split
-from interact_api import report
+from interact_api import report, wire
 from interact_api.load import load
 from interact_api.pipeline import Storage
 from interact_api.streams import Plan, PlanSettings, plan
@@ -186,6 +186,25 @@ async def test_what_cannot_be_decoded_is_kept_aside_and_the_rest_goes_on(server)
     assert told.undecodable == 1
     assert any("magic" in error and "another program" in error for error in told.errors)
     assert letter.data == b"\xff not a frame"
+    assert sum(len(part) for part in arrived) == 35
+
+
+async def test_an_end_that_says_nothing_is_kept_aside_and_the_rest_goes_on(server):
+    collect, arrived = collector()
+    read, _ = given(SCAN)
+    header = wire.Header(
+        kind="end", scan=wire.encoded_scan(SCAN.scan), start=0, stop=0, identity=b"i" * 16,
+        lane="given",
+    )  # fmt: skip
+
+    plan = planned("mute", [read, collect], [("given.out", "collect.part")])
+    async with running(server, plan) as run:
+        await run.broker.publish("interact.test.mute.given.out.x", wire.prefix_and_header(header))
+        async with run.start(read, collect):
+            told = await run.until("collect", lambda told: told.state == "done")
+
+    assert told.undecodable == 1
+    assert any("names its source" in error for error in told.errors)
     assert sum(len(part) for part in arrived) == 35
 
 

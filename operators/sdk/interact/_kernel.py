@@ -2,7 +2,7 @@
 
 import dataclasses
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from interact._operator import Operator
 from interact._scan import gaps
 
 Outputs = dict[str, Batch | None]
-Call = Callable[[Mapping[str, Batch]], Outputs]
+
+MOST_WORDS = 2000
+"""Characters of what a kernel raised that are kept: it travels in headers and reports."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,4 +177,4 @@ def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str
 def failure(given: Mapping[str, Batch], error: Exception) -> Failed:
     """All frames of a message as failed, with what was raised."""
     trace = "".join(traceback.format_exception(error, limit=-4))
-    return Failed(given, f"{type(error).__name__}: {error}", trace[-2000:])
+    return Failed(given, f"{type(error).__name__}: {error}"[:MOST_WORDS], trace[-MOST_WORDS:])

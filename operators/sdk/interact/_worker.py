@@ -176,20 +176,22 @@ class Worker:
                 raise WireError(
                     "kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}"
                 )
+            ending = _ending(header) if header.kind == "end" else None
         except WireError as error:
             await self._letters.undecodable(
                 entry.port, delivery.payload, error, stored=lambda: self._done(delivery)
             )
             return
-        if header.kind == "end":
-            await self._end(header, entry, delivery)
+        if ending is not None:
+            await self._end(*ending, header, entry, delivery)
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
         else:
             await self._process((entry, delivery, header, batch))
 
-    async def _end(self, header: Header, entry: InputConfig, delivery: Delivery) -> None:
-        origin, scans = str(header.attributes["source"]), int(header.attributes["scans"])
+    async def _end(
+        self, origin: str, scans: int, header: Header, entry: InputConfig, delivery: Delivery
+    ) -> None:
         self.ledger.end(origin, scans)
         await self.outlet.send_end(
             origin, scans, lane=self._lane(entry, header), parent=header.identity,
@@ -395,6 +397,18 @@ class Worker:
                 await self.reducing.emit_partial()
             if self.keeping.due:
                 await self.keeping.checkpoint()
+
+
+def _ending(header: Header) -> tuple[str, int]:
+    """The source that has ended, and how many scans it made.
+
+    Raises:
+        WireError: If the message does not say so.
+    """
+    origin, scans = header.attributes.get("source"), header.attributes.get("scans")
+    if not isinstance(origin, str) or not isinstance(scans, int):
+        raise WireError("attributes", header.attributes, "an end names its source and its scans")
+    return origin, scans
 
 
 def _only(batch: Batch, fresh: Any) -> Batch:
