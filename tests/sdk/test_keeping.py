@@ -3,8 +3,9 @@
 import asyncio
 
 import numpy as np
-from interact import Image, Reducer, Values, _codec, scan_image
+from interact import Image, Reducer, Tombstone, Values, _codec, scan_image
 from interact import operator as make_operator
+from interact._batches import Batch
 from interact._coverage import Ledger
 from interact._keeping import Keeping
 from interact._outlet import Outlet
@@ -83,10 +84,11 @@ class Life:
         self.keeping = Keeping(config(), broker, self.ledger, self.tally, self.reducing)
         self.acknowledged: list[tuple[str, int]] = []
 
-    async def take(self, scan_id: str, start: int, stop: int) -> None:
+    async def take(self, scan_id: str, start: int, stop: int, *gone: Tombstone) -> None:
         """A message with ones, from the bitmap to the list of what waits for a checkpoint."""
         scan = Scan(scan_id, (3, 4))
-        part = Values(scan=scan, start=start, stop=stop, columns={"v": np.ones(stop - start, int)})
+        whole = Batch(scan=scan, start=start, stop=stop, tombstones=gone)
+        part = whole.values(v=np.ones(len(whole), int))
         if self.ledger.scan(LANE, part) is not None:
             header, _ = _codec.decode(_codec.encode(part, identity=b"i" * 16, lane="given"))
             await self.reducing.add(LANE, header, part, part)
@@ -169,3 +171,17 @@ async def test_a_partial_result_never_follows_the_final_one():
     of_b = [stop for scan_id, stop in results(broker) if scan_id == "b"]
     assert of_b == [12]
     assert ("a", 0) in results(broker)
+
+
+async def test_what_is_missing_is_kept_with_the_bitmaps():
+    broker = HeldBroker()
+    life = Life(broker)
+    await life.take("a", 0, 7, Tombstone("failed", 2, 5))
+    await life.keeping.checkpoint()
+
+    again = Life(broker)
+    await again.keeping.restore()
+    ledger = again.ledger.open["a"]
+    assert (ledger.progress, ledger.missing) == (7, {"failed": 3})
+    assert ledger.gone is not None
+    assert ledger.gone.tolist() == [False, False, True, True, True] + 7 * [False]

@@ -31,6 +31,8 @@ class ScanLedger:
     covered: dict[Lane, int]
     missing: dict[str, int]
     origin: str = ""
+    gone: npt.NDArray[np.bool_] | None = None
+    """Frames counted in ``missing``: one that is missing on several lanes counts once."""
 
     def fresh(self, lane: Lane, batch: Batch) -> npt.NDArray[np.bool_] | None:
         """Which frames of a batch are new, shape (n,); None if its whole coverage is known."""
@@ -46,9 +48,13 @@ class ScanLedger:
         if not new:
             return
         for gap in batch.tombstones:
-            gone = int((~bits[gap.start : gap.stop]).sum())
-            if gone:
-                self.missing[gap.reason] = self.missing.get(gap.reason, 0) + gone
+            if self.gone is None:
+                self.gone = np.zeros(self.total, bool)
+            known = bits[gap.start : gap.stop] | self.gone[gap.start : gap.stop]
+            count = gap.stop - gap.start - int(known.sum())
+            if count:
+                self.missing[gap.reason] = self.missing.get(gap.reason, 0) + count
+            self.gone[gap.start : gap.stop] |= ~bits[gap.start : gap.stop]
         bits[batch.start : batch.stop] = True
         self.covered[lane] += new
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from interact_api.config import OperatorConfig
 
 from interact import _state
@@ -140,6 +141,7 @@ class Keeping:
             "lanes": [list(lane) for lane in ledger.bitmaps],
             "bitmaps": [np.packbits(bits) for bits in ledger.bitmaps.values()],
             "missing": ledger.missing,
+            "gone": None if ledger.gone is None else np.packbits(ledger.gone),
             "origin": ledger.origin,
             "kept": self._owner.kept(scan_id) if self._owner is not None else None,
         }
@@ -165,11 +167,18 @@ class Keeping:
         scan = msgspec.convert(data["scan"], Scan)
         lanes = [(str(edge), str(lane)) for edge, lane in data["lanes"]]
         bitmaps = {
-            lane: np.unpackbits(bits, count=scan.total).astype(bool)
+            lane: _bitmap(bits, scan.total)
             for lane, bits in zip(lanes, data["bitmaps"], strict=True)
         }
         covered = {lane: int(bits.sum()) for lane, bits in bitmaps.items()}
-        ledger = ScanLedger(scan, scan.total, bitmaps, covered, data["missing"], data["origin"])
+        gone = None if data["gone"] is None else _bitmap(data["gone"], scan.total)
+        ledger = ScanLedger(
+            scan, scan.total, bitmaps, covered, data["missing"], data["origin"], gone
+        )
         self._ledger.open[scan.id] = ledger
         if self._owner is not None:
             self._owner.restored(ledger, data["origin"], data["kept"])
+
+
+def _bitmap(packed: npt.NDArray[np.uint8], total: int) -> npt.NDArray[np.bool_]:
+    return np.unpackbits(packed, count=total).astype(bool)

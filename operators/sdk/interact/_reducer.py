@@ -36,7 +36,7 @@ class Progress:
     def fraction(self) -> float:
         """Part of the scan that is there, 0 to 1: missing frames do not count."""
         gone = sum(self.missing.values())
-        return (self.covered - gone) / self.total if self.total else 1.0
+        return max(self.covered - gone, 0) / self.total if self.total else 1.0
 
 
 class Reducer(Generic[State]):
