@@ -10,12 +10,13 @@ Stored = Callable[[], Awaitable[None]]
 class StubDelivery:
     """One message; answering it is counted."""
 
-    __slots__ = ("_broker", "attempt", "payload")
+    __slots__ = ("_broker", "attempt", "payload", "sequence")
 
     def __init__(self, broker: "StubBroker", payload: bytes) -> None:
         self._broker = broker
         self.payload = payload
         self.attempt = 1
+        self.sequence = broker.left
 
     async def ack(self) -> None:
         self._broker.acked += 1
@@ -43,6 +44,10 @@ class StubInlet:
             return None
         broker.left -= 1
         return StubDelivery(broker, broker.payload)
+
+    @property
+    def ahead(self) -> Sequence[StubDelivery]:
+        return ()
 
     def pace(self, seconds: float) -> None:
         pass

@@ -8,13 +8,25 @@ from contextlib import asynccontextmanager
 import msgspec
 import numpy as np
 import pytest
-from interact import DenseFrames, Reducer, Resume, TransientError, Values, _codec, _runtime, _spec
+from interact import (
+    DenseFrames,
+    Reducer,
+    Resume,
+    TransientError,
+    Values,
+    Zip,
+    _codec,
+    _runtime,
+    _spec,
+)
 from interact import operator as make_operator
 from interact import source as make_source
 from interact._jetstream import JetStream, connect
 from interact._server import nats_server
 from interact._state import unpack
+from interact._tally import Tally
 from interact._vault import Vault
+from interact._worker import Worker
 from interact.testing import concatenate, frames, split
 from interact_api import report, wire
 from interact_api.load import load
@@ -317,6 +329,80 @@ async def test_a_message_that_asks_for_another_try_gets_it(server):
     assert tries.count(10) == 2
     assert told.frames_failed == 0
     assert sum(len(part) for part in arrived) == 35
+
+
+async def test_messages_fetched_ahead_are_not_given_again_while_a_kernel_is_slow(server):
+    """The kernel takes four times the ack wait; the next message waits behind it in the process."""
+    acknowledge_after = 0.5
+
+    @make_operator(name="slow", parallel=True)
+    async def slow(part: DenseFrames) -> None:
+        """Takes its time once."""
+        if part.start == 0:
+            await asyncio.wait({asyncio.create_task(forever.wait())}, timeout=4 * acknowledge_after)
+            forever.set()
+
+    forever = asyncio.Event()
+    read, _ = given(SCAN)
+    plan = planned("ahead", [read, slow], [("given.out", "slow.part")], ack_wait="500ms")
+
+    async with running(server, plan) as run, run.start(read, slow):
+        told = await run.until("slow", lambda told: told.state == "done")
+
+    assert told.redelivered == 0
+
+
+async def test_a_half_of_a_join_given_twice_is_acknowledged_when_it_is_joined(server):
+    """Both deliveries are of one message of the stream: an answer to one is an answer to it."""
+
+    @make_operator(name="pair")
+    def pair(left: Zip[Values], right: Zip[Values]) -> None:
+        """Waits for both."""
+
+    @make_source(name="given", outputs={"out": "values"})
+    def read():
+        """Is not run."""
+        yield SCAN.values(sum=SUMS)
+
+    answers: list[str] = []
+    plan = planned(
+        "halves", [read, pair], [("given.out", "pair.left"), ("given.out", "pair.right")]
+    )
+    async with connect(server.url, name="test", token=server.token) as broker:
+        tally = Tally("pair", 0, "sink")
+        worker = Worker(pair, plan.operators["pair"], broker, tally)
+        left, right = (
+            next(e for e in worker.config.inputs if e.port == p) for p in ("left", "right")
+        )
+        values = SCAN.values(sum=SUMS)
+        payload = _codec.encode(values, identity=b"i" * 16, lane="given")
+        for name, sequence, entry in (("a", 7, left), ("again", 7, left), ("b", 9, left)):
+            await worker._handle(entry, Answered(name, sequence, payload, answers))
+        assert answers == ["again"], "a message of its own number is not needed any more"
+        await worker._handle(right, Answered("c", 4, payload, answers))
+        worker.keeping._vault = Forgetful()
+        await worker.keeping.checkpoint()
+
+    assert answers == ["again", "b", "c"]
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    async def save(self, key, value):
+        """Nothing."""
+
+
+class Answered:
+    """A delivery that tells who was acknowledged."""
+
+    attempt = 1
+
+    def __init__(self, name, sequence, payload, answers):
+        self.name, self.sequence, self.payload, self.answers = name, sequence, payload, answers
+
+    async def ack(self):
+        self.answers.append(self.name)
 
 
 async def test_a_full_stream_makes_the_source_wait_and_nothing_is_lost(server):

@@ -15,6 +15,8 @@ class Delivery(Protocol):
 
     payload: bytes
     attempt: int
+    sequence: int
+    """Its number in the stream: the same each time it is given."""
 
     async def ack(self) -> None:
         """Done; never send it again."""
@@ -31,6 +33,11 @@ class Inlet(Protocol):
 
     async def take(self) -> Delivery | None:
         """The next message that has arrived; None if none has."""
+
+    @property
+    def ahead(self) -> Sequence[Delivery]:
+        """What has arrived and was not taken."""
+        ...
 
     def pace(self, seconds: float) -> None:
         """Tell how long one message takes, so that replicas share what there is."""

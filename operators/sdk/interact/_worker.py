@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial, reduce
 from typing import Any
@@ -114,7 +114,7 @@ class Worker:
             self.tally.state = "running"
             self._look_done()
             async with asyncio.TaskGroup() as group:
-                beating = group.create_task(self._beat())
+                beating = group.create_task(self._beat([inlet for _, inlet in inlets]))
                 tending = group.create_task(self._tend())
                 try:
                     await self._work(inlets)
@@ -342,7 +342,9 @@ class Worker:
         halves, repeated = self._pairs.add(
             (batch.scan.id, batch.start, batch.stop), entry.port, work
         )
-        if repeated is not None:
+        if repeated is not None and repeated[1].sequence == work[1].sequence:
+            self._held.pop(id(repeated[1]), None)  # an answer would be one for this half, too
+        elif repeated is not None:
             await self._done(repeated[1])
         if halves:
             await self._process(*_common(halves))
@@ -379,7 +381,7 @@ class Worker:
         if self._held.pop(id(delivery), None) is not None:
             await delivery.ack()
 
-    async def _beat(self) -> None:
+    async def _beat(self, inlets: Sequence[Inlet]) -> None:
         """Tell the server that what is held is not lost."""
         pause = min(entry.ack_wait_seconds for entry in self.config.inputs if entry.durable) / 3
         while wanted():
@@ -387,6 +389,9 @@ class Worker:
             late = time.monotonic() - pause
             for delivery, since in [*self._held.values()]:
                 if since < late:
+                    await delivery.in_progress()
+            for inlet in inlets:
+                for delivery in inlet.ahead:
                     await delivery.in_progress()
 
     async def _tend(self) -> None:

@@ -26,14 +26,15 @@ PREFETCH_SECONDS = 0.25
 class Held:
     """One message of a pull; answered at most once."""
 
-    __slots__ = ("_client", "_reply", "attempt", "payload")
+    __slots__ = ("_client", "_reply", "attempt", "payload", "sequence")
 
     def __init__(self, client: Client, message: Msg) -> None:
         self._client = client
         self._reply = message.reply
         self.payload = message.data
         tokens = message.reply.split(".")
-        self.attempt = int(tokens[4] if len(tokens) == 9 else tokens[6])  # NATS ADR-15: v1, v2
+        first = 4 if len(tokens) == 9 else 6  # NATS ADR-15: v1, v2
+        self.attempt, self.sequence = int(tokens[first]), int(tokens[first + 1])
 
     async def ack(self) -> None:
         """Done; never send it again."""
@@ -87,6 +88,11 @@ class Pull:
         held = self._arrived.popleft()
         await self._ask()
         return held
+
+    @property
+    def ahead(self) -> Sequence[Held]:
+        """What has arrived and was not taken."""
+        return tuple(self._arrived)
 
     def pace(self, seconds: float) -> None:
         """Tell how long one message takes, so that replicas share what there is."""
