@@ -40,6 +40,23 @@ class Outlet:
         subject = f"{self.ports[port]}.{batch.scan.id}"
         await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
 
+    async def show(
+        self, picture: Batch | None, *, source: str, parent: bytes, stored: Stored
+    ) -> None:
+        """Keep a picture for people, under the name of the port ("operator.port") it came from."""
+        if picture is None:
+            await stored()
+            return
+        operator, _, port = source.partition(".")
+        shown = operator if port == "out" else f"{operator}-{port}"
+        name = identity(self._config.run, self._config.operator, shown, parent)
+        await self._broker.publish(
+            f"{self._config.images_subject}.{shown}",
+            _codec.encode(picture, identity=name),
+            identity=name.hex(),
+            stored=stored,
+        )
+
     async def send_end(
         self, origin: str, scans: int, *, lane: str, parent: bytes, stored: Stored | None = None
     ) -> None:

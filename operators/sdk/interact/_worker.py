@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial, reduce
 from typing import Any
@@ -17,9 +16,9 @@ from interact_api.wire import Header, WireError
 
 from interact import _codec
 from interact._batches import Batch
+from interact._calling import Caller
 from interact._coverage import Ledger
 from interact._errors import TooLarge, TransientError
-from interact._identity import identity
 from interact._keeping import Keeping
 from interact._kernel import Done, Failed, Kernel, failure, settled
 from interact._letters import Letters
@@ -71,7 +70,7 @@ class Worker:
             if self.keeps_ledger
             else None
         )
-        self._awaits = inspect.iscoroutinefunction(operator.function)
+        self._caller = Caller(operator, self.kernel, tally)
         self._broker = broker
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -232,7 +231,7 @@ class Worker:
             self._look_done()
             return
         try:
-            result = await self._call(given, size)
+            result = await self._caller.call(given, size)
         except TransientError as error:
             self.tally.warn(f"{self.operator.name} asks for another try: {error}")
             await self._retry_later([work[1] for work in works])
@@ -243,7 +242,10 @@ class Worker:
         if self.keeps_ledger and batch.stop > batch.start:
             self._mark(lane, batch, result.failed)
         if self.operator.display:
-            await self._show(entry, header, result.outputs.get("display"), done)
+            picture = result.outputs.get("display")
+            await self.outlet.show(
+                picture, source=entry.source, parent=header.identity, stored=done
+            )
             return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
         send = partial(
@@ -256,58 +258,12 @@ class Worker:
             await self._letters.failed(header, failed)
             await send({port: settled(batch, None, failed) for port in outputs})
 
-    async def _show(
-        self,
-        entry: InputConfig,
-        header: Header,
-        picture: Batch | None,
-        done: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Keep a picture for people; one name for each edge it came by."""
-        if picture is None:
-            await done()
-            return
-        operator, _, port = entry.source.partition(".")
-        shown = operator if port == "out" else f"{operator}-{port}"
-        name = identity(self.config.run, self.config.operator, shown, header.identity)
-        await self._broker.publish(
-            f"{self.config.images_subject}.{shown}", _codec.encode(picture, identity=name),
-            identity=name.hex(), stored=done,
-        )  # fmt: skip
-
     def _outputs(self, batch: Batch, result: Done, *, interim: bool) -> dict[str, Batch]:
         return {
             port: settled(batch, output, result.failed)
             for port, output in result.outputs.items()
             if not (interim and output is None)
         }
-
-    async def _call(self, given: Mapping[str, Batch], size: int) -> Done:
-        since = time.perf_counter()
-        frames = len(next(iter(given.values())))
-        if not frames and not any(part.kind in {"image", "bytes"} for part in given.values()):
-            done = Done(dict.fromkeys((port.name for port in self.operator.outputs), None))
-        elif self._awaits:
-            done = await self._awaited(given)
-        elif self.operator.thread:
-            done = await asyncio.to_thread(self.kernel.process, given)
-        else:
-            done = self.kernel.process(given)
-        self.tally.received(frames, size, time.perf_counter() - since)
-        return done
-
-    async def _awaited(self, given: Mapping[str, Batch]) -> Done:
-        """Call an asynchronous kernel; where it raises, all frames of the message have failed."""
-        kernel = self.kernel
-        ports = [given.get(p.name, kernel.side.get(p.name)) for p in self.operator.inputs]
-        try:
-            returned = await self.operator.function(*ports, *kernel.resources, **kernel.parameters)
-            return Done(kernel.outputs(returned, given))
-        except TransientError:
-            raise
-        except Exception as error:  # whatever a kernel raises concerns its frames
-            nothing = dict.fromkeys((port.name for port in self.operator.outputs), None)
-            return Done(nothing, (failure(given, error),))
 
     def _fresh(self, lane: tuple[str, str], batch: Batch) -> Any:
         ledger = self.ledger.scan(lane, batch)
