@@ -62,7 +62,7 @@ bench: $(READY) ## measured ratios, each from one interleaved run
 
 .PHONY: lock
 lock: $(UV) ## resolve requirements.lock anew (hashes, no addresses)
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --group dev --no-emit-package interact-api --no-emit-package interact --no-emit-package interact-stem --no-emit-package interact-controller pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group dev --no-emit-package interact-api --no-emit-package interact --no-emit-package interact-stem --no-emit-package interact-controller pyproject.toml -o requirements.lock
 
 .PHONY: clean
 clean: ## remove what the other targets made
