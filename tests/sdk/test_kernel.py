@@ -194,9 +194,17 @@ def not_a_reducer():
     class F: ...
 
 
+def reducer_without_zero():
+    @operator
+    class F(Reducer[dict]):
+        def add(self, state, part: Values) -> None: ...
+        def result(self, state, progress) -> Values: ...
+
+
 def result_of_what():
     @operator
     class F(Reducer[dict]):
+        def zero(self, scan): ...
         def add(self, state, part: Values) -> None: ...
         def result(self, state, progress): ...
 
@@ -214,6 +222,7 @@ def source_with_input():
         (two_plain, r"a, b arrive one at a time; annotate each with '\| None'"),
         (parallel_zip, "drop parallel=True"),
         (not_a_reducer, "a class must be a Reducer"),
+        (reducer_without_zero, "the reducer does not define zero"),
         (result_of_what, "annotate what result returns"),
         (source_with_input, "takes an input a; a source has none"),
     ],

@@ -241,6 +241,9 @@ def _kernel(
 def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> Operator:
     if not issubclass(function, Reducer):
         raise OperatorError(f"operator {title}: a class must be a Reducer")
+    if inspect.isabstract(function):
+        missing = ", ".join(sorted(function.__abstractmethods__))
+        raise OperatorError(f"operator {title}: the reducer does not define {missing}")
     arguments = list(inspect.signature(function.add).parameters)
     part = get_type_hints(function.add, include_extras=True).get(arguments[2])
     port = port_of(title, arguments[2], part)

@@ -33,7 +33,7 @@ class Pictures(Protocol):
 
     def last_values(self, stream: str, subject: str) -> AsyncIterator[tuple[str, bytes]]:
         """The last message of each subject of a stream that matches."""
-        raise NotImplementedError
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

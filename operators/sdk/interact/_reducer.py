@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -39,7 +40,7 @@ class Progress:
         return max(self.covered - gone, 0) / self.total if self.total else 1.0
 
 
-class Reducer(Generic[State]):
+class Reducer(ABC, Generic[State]):
     """Subclass it, declare parameters as class attributes, and decorate it with `operator`.
 
     The SDK calls `add` once for each frame, however often its message came. Order is that of
@@ -47,17 +48,17 @@ class Reducer(Generic[State]):
     for each position (`slots`), or `FrameSum` for images of floats.
     """
 
+    @abstractmethod
     def zero(self, scan: Scan) -> State:
         """The state of an empty scan."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, state: State, part: Any) -> None:
         """Take one batch into the state, in place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, state: State, progress: Progress) -> Any:
         """What is known so far; called twice a second while the scan runs, and at its end."""
-        raise NotImplementedError
 
 
 def scan_axes(scan: Scan) -> tuple[Axis, ...]:
