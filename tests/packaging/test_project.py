@@ -155,9 +155,9 @@ def test_the_project_speaks_of_itself_alone():
 def test_modules_stay_small_enough_to_hold():
     for path in tracked():
         relative = path.relative_to(ROOT)
-        if path.suffix == ".py" and relative.parts[0] in {"crds", "operators", "controller"}:
+        if path.suffix == ".py":
             length = len(path.read_text().splitlines())
-            assert length <= 420, f"{relative} has {length} lines"
+            assert length <= 400, f"{relative} has {length} lines"
 
 
 def test_the_header_s_constants_are_the_format():
