@@ -60,6 +60,23 @@ generate: $(READY) ## write crds/*.yaml, docs/spec and the operators' YAML from 
 bench: $(READY) ## measured ratios, each from one interleaved run
 	@$(BIN)/python -m benchmarks
 
+WHEELS := dist/wheels
+.PHONY: wheels
+wheels: $(READY) ## build the four distributions into dist/wheels
+	@rm -rf $(WHEELS)
+	@for folder in crds operators/sdk operators/stem controller; do \
+	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python -o $(WHEELS) $$folder || exit 1; \
+	done
+
+E2E := build/e2e
+.PHONY: e2e
+e2e: wheels ## the examples with the built distributions, installed as users install them
+	@rm -rf $(E2E)
+	@$(PYTHON) -m venv --without-pip $(E2E)
+	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --no-deps $(WHEELS)/*.whl
+	@$(E2E)/bin/python -m examples --fast --images $(E2E)/pictures
+
 .PHONY: lock
 lock: $(UV) ## resolve requirements.lock anew (hashes, no addresses)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group dev --no-emit-package interact-api --no-emit-package interact --no-emit-package interact-stem --no-emit-package interact-controller pyproject.toml -o requirements.lock
