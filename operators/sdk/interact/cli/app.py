@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from interact.cli import exits, operator_commands
+from interact.cli.cluster import commands as cluster_commands
 from interact.cli.exits import CommandError, Exit
 from interact.cli.outputs import Output, OutputOption
 
@@ -196,6 +197,7 @@ def version() -> None:
         typer.echo(str(error))
 
 
+app.add_typer(cluster_commands.app)
 app.add_typer(operator_commands.app, name="operator", help="Write, describe and try operators.")
 
 

@@ -14,6 +14,11 @@ class Exit(IntEnum):
     CRASHED = 5
     NO_NATS = 6
     STALLED = 7
+    NOT_FOUND = 8
+    FORBIDDEN = 9
+    TIMEOUT = 10
+    INVALID = 11
+    UNREACHABLE = 12
     INTERRUPTED = 130
 
     @property
@@ -30,7 +35,12 @@ _MEANINGS = {
     Exit.FAILED: "frames failed in a kernel or could not be decoded",
     Exit.CRASHED: "an operator's process died and could not go on",
     Exit.NO_NATS: "there is no usable NATS",
-    Exit.STALLED: "stalled: nothing moved for too long",
+    Exit.STALLED: "stalled: nothing moved for too long, or a pipeline says that it cannot go on",
+    Exit.NOT_FOUND: "the cluster has no such object",
+    Exit.FORBIDDEN: "the cluster does not let you do that",
+    Exit.TIMEOUT: "what was waited for has not come in time",
+    Exit.INVALID: "an operator or the cluster does not take a value",
+    Exit.UNREACHABLE: "there is no usable cluster",
     Exit.INTERRUPTED: "interrupted",
 }
 

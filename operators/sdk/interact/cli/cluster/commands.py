@@ -1,0 +1,262 @@
+"""The commands on a cluster: what each takes, and how it is explained."""
+
+from typing import Annotated
+
+import typer
+
+from interact.cli.cluster import options
+from interact.cli.cluster.options import (
+    AllOption,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    PipelineArgument,
+    SelectorOption,
+    TimeoutOption,
+    WaitOption,
+    Where,
+)
+from interact.cli.cluster.printed import Answer, Form
+
+app = typer.Typer(rich_markup_mode=None)
+
+WAIT_SECONDS = 300.0
+
+AnswerOption = Annotated[
+    Answer | None,
+    typer.Option("--output", "-o", help="Print the changed object instead of a sentence."),
+]
+WordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[pipelines|operators] [NAME]...", help="Pipelines without a word."),
+]
+
+_GET_HELP = """List pipelines and operators of a cluster.
+
+\b
+Examples:
+  interact get                          pipelines of the namespace
+  interact get -A -o wide               everywhere, with reasons
+  interact get operators                what pipelines can be made of
+  interact get demo -o json             one pipeline, for programs
+  interact get demo -w                  and every change of it
+
+The columns are the cluster's, as kubectl get shows them.
+"""
+
+_DESCRIBE_HELP = """Tell everything about a pipeline or an operator.
+
+\b
+Examples:
+  interact describe demo                conditions, operators, edges, scans, events
+  interact describe operator count      ports, and parameters with their bounds
+"""
+
+_TOP_HELP = """Show frames per second and what is pending, operator by operator.
+
+\b
+Examples:
+  interact top                          all pipelines of the namespace, until Ctrl-C
+  interact top demo --once              once, for a log
+"""
+
+_SET_HELP = """Set parameters of a pipeline that runs; nothing restarts.
+
+\b
+Examples:
+  interact set demo count.threshold=12
+  interact set demo count.threshold=12 sum.gain=0.5 --wait
+
+A value is checked against the operator's declaration first, which interact
+describe operator NAME shows. All values of a command take effect as one
+revision; --wait returns when every operator works with it. Whatever applies
+the pipeline's file again (Flux, Argo CD, kubectl apply) sets its values back.
+"""
+
+_SCALE_HELP = """Fix how many replicas of an operator run.
+
+\b
+Example:
+  interact scale demo count=4 --wait
+
+A scale in the specification, which chooses by what is pending, is removed.
+"""
+
+_SUSPEND_HELP = """Stop a pipeline's operators; what is in its streams stays.
+
+\b
+Example:
+  interact suspend demo --wait
+"""
+
+_RESUME_HELP = """Start a pipeline again that was suspended or drained.
+
+\b
+Example:
+  interact resume demo --wait
+"""
+
+_DRAIN_HELP = """Stop a pipeline's sources and finish what is in flight.
+
+\b
+Example:
+  interact drain demo --wait --timeout 600
+
+A suspended pipeline is resumed for that: what is in its streams has to go
+through its operators.
+"""
+
+_DELETE_HELP = """Delete a pipeline with its pods and streams.
+
+\b
+Examples:
+  interact delete demo
+  interact delete demo --wait --timeout 600
+  interact delete demo --now            without draining
+
+Where spec.deletionPolicy is Drain, the pipeline is drained first, and is kept
+if that takes longer than --timeout. kubectl delete does not drain.
+"""
+
+
+@app.command(help=_GET_HELP)
+def get(
+    words: WordsArgument = None,
+    output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with what changes.")] = False,
+    selector: SelectorOption = "",
+    namespace: NamespaceOption = "",
+    everywhere: AllOption = False,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import getting
+
+    place = options.place(Where(kubeconfig, context, namespace, everywhere))
+    getting.get(place, words or (), output, selector, watch=watch)
+
+
+@app.command(help=_DESCRIBE_HELP)
+def describe(
+    words: Annotated[list[str], typer.Argument(metavar="[operator] NAME...")],
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import reading
+
+    reading.describe(options.place(Where(kubeconfig, context, namespace)), words)
+
+
+@app.command(help=_TOP_HELP)
+def top(
+    pipeline: Annotated[str, typer.Argument(metavar="[PIPELINE]", help="Only this one.")] = "",
+    once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
+    namespace: NamespaceOption = "",
+    everywhere: AllOption = False,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import reading
+
+    place = options.place(Where(kubeconfig, context, namespace, everywhere))
+    reading.top(place, pipeline, once=once)
+
+
+@app.command(name="set", help=_SET_HELP)
+def set_(
+    pipeline: PipelineArgument,
+    values: Annotated[list[str], typer.Argument(metavar="OPERATOR.PARAMETER=VALUE...")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    output: AnswerOption = None,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    asked = changing.asked(where, pipeline, output, timeout, wait=wait)
+    changing.set_parameters(asked, values)
+
+
+@app.command(help=_SCALE_HELP)
+def scale(
+    pipeline: PipelineArgument,
+    replicas: Annotated[list[str], typer.Argument(metavar="OPERATOR=NUMBER...")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    output: AnswerOption = None,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    changing.scale(changing.asked(where, pipeline, output, timeout, wait=wait), replicas)
+
+
+@app.command(help=_SUSPEND_HELP)
+def suspend(
+    pipeline: PipelineArgument,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    output: AnswerOption = None,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    changing.suspend(changing.asked(where, pipeline, output, timeout, wait=wait))
+
+
+@app.command(help=_RESUME_HELP)
+def resume(
+    pipeline: PipelineArgument,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    output: AnswerOption = None,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    changing.resume(changing.asked(where, pipeline, output, timeout, wait=wait))
+
+
+@app.command(help=_DRAIN_HELP)
+def drain(
+    pipeline: PipelineArgument,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    output: AnswerOption = None,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    changing.drain(changing.asked(where, pipeline, output, timeout, wait=wait))
+
+
+@app.command(help=_DELETE_HELP)
+def delete(
+    pipeline: PipelineArgument,
+    now: Annotated[bool, typer.Option("--now", help="Drop what is in flight.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when its pods are gone.")] = False,
+    timeout: TimeoutOption = WAIT_SECONDS,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli.cluster import changing
+
+    where = Where(kubeconfig, context, namespace)
+    changing.delete(changing.asked(where, pipeline, None, timeout, wait=wait), now=now)

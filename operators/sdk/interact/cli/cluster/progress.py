@@ -1,0 +1,136 @@
+"""Whether what was asked of a pipeline has come about, judged by its status."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from interact_api.plain import entries, mapping
+
+from interact.cli.cluster.api import Object
+from interact.cli.exits import CommandError, Exit
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it is: done, or what is still missing, for people."""
+
+    done: bool
+    words: str
+
+
+Judge = Callable[[Object], Progress]
+"""Judges a pipeline; raises `CommandError` where waiting longer is of no use."""
+
+
+def suspended(pipeline: Object) -> Progress:
+    """Whether every operator is stopped."""
+    return _stopped(pipeline, "Suspended")
+
+
+def running(pipeline: Object) -> Progress:
+    """Whether the pipeline is ready, and not suspended."""
+    ready = _condition(pipeline, "Ready")
+    at_work = _phase(pipeline) not in {"Suspended", "Draining"}
+    done = ready.get("status") == "True" and at_work
+    words = f"{ready.get('reason', 'not ready')}: {ready.get('message', '')}".rstrip(": ")
+    return Progress(done, "ready" if done else words)
+
+
+def drained(pipeline: Object) -> Progress:
+    """Whether sources are stopped and nothing is in flight any more."""
+    if _condition(pipeline, "Completed").get("status") == "True":
+        return Progress(done=True, words="completed")
+    pending = sum(edge.get("pendingMessages", 0) for edge in _status(pipeline, "edges"))
+    stopped = _stopped(pipeline, "Draining", "Suspended")
+    if stopped.done and not pending:
+        return Progress(done=True, words="drained")
+    return Progress(False, f"{pending:,} messages pending, {stopped.words}")
+
+
+def scaled(wanted: Mapping[str, int]) -> Judge:
+    """Whether so many replicas of each operator are ready."""
+
+    def judge(pipeline: Object) -> Progress:
+        states = _states(pipeline)
+        open_ = [
+            f"{name} {states.get(name, {}).get('ready', 0)}/{number}"
+            for name, number in wanted.items()
+            if states.get(name, {}).get("replicas") != number
+            or states.get(name, {}).get("ready") != number
+        ]
+        return Progress(not open_, f"ready: {', '.join(open_)}" if open_ else "all are ready")
+
+    return judge
+
+
+def in_effect(revision: int, wanted: Mapping[str, Sequence[str]]) -> Judge:
+    """Whether operators work with a revision of their parameters.
+
+    Args:
+        revision: The pipeline's generation that set them.
+        wanted: The parameters that were set, by operator.
+    """
+
+    def judge(pipeline: Object) -> Progress:
+        states = _states(pipeline)
+        refused = [
+            f"{name}.{one.get('name')} is refused: {one.get('message')}"
+            for name, parameters in wanted.items()
+            for one in entries(states.get(name, {}).get("refusedParameters"))
+            if one.get("name") in parameters
+        ]
+        if refused:
+            raise CommandError(Exit.INVALID, *refused)
+        if _phase(pipeline) in {"Suspended", "Completed"}:
+            words = f"the pipeline is {_phase(pipeline).lower()}: no operator runs"
+            raise CommandError(Exit.STALLED, f"{words}; the values are kept for when it does")
+        late = [
+            f"{name} has revision {states.get(name, {}).get('parameterRevision', 0)}"
+            for name in wanted
+            if states.get(name, {}).get("parameterRevision", 0) < revision
+        ]
+        return Progress(not late, ", ".join(late) or f"revision {revision} is in effect")
+
+    return judge
+
+
+def seen(judge: Judge, generation: int) -> Judge:
+    """The same, once the controller has seen a generation and can go on with it.
+
+    Raises:
+        CommandError: By the judge, if a condition says that it cannot go on.
+    """
+
+    def first(pipeline: Object) -> Progress:
+        status = mapping(pipeline.get("status"))
+        if status.get("observedGeneration", 0) < generation:
+            return Progress(False, "the controller has not seen the change yet")
+        stalled = _condition(pipeline, "Stalled")
+        if stalled.get("status") == "True":
+            words = f"{stalled.get('reason')}: {stalled.get('message', '')}"
+            raise CommandError(Exit.STALLED, f"it cannot go on: {words}")
+        return judge(pipeline)
+
+    return first
+
+
+def _stopped(pipeline: Object, *phases: str) -> Progress:
+    left = sum(one.get("ready", 0) for one in _status(pipeline, "operators"))
+    planned = sum(one.get("replicas", 0) for one in _status(pipeline, "operators"))
+    done = left == 0 and planned == 0 and _phase(pipeline) in {*phases, "Completed", "Pending"}
+    return Progress(done, "stopped" if done else f"{max(left, planned)} replicas run")
+
+
+def _status(pipeline: Object, field: str) -> list[Object]:
+    return entries(mapping(pipeline.get("status")).get(field))
+
+
+def _states(pipeline: Object) -> dict[str, Object]:
+    return {one["name"]: one for one in _status(pipeline, "operators")}
+
+
+def _phase(pipeline: Object) -> str:
+    return str(mapping(pipeline.get("status")).get("phase", ""))
+
+
+def _condition(pipeline: Object, kind: str) -> Object:
+    return next((one for one in _status(pipeline, "conditions") if one.get("type") == kind), {})
