@@ -162,8 +162,10 @@ def _plain(given: Schema, definitions: Schema, where: str) -> Schema:
 
 def _with_default(built: Schema, default: object) -> Schema:
     if isinstance(default, dict):
-        defaults = any("default" in one for one in built.get("properties", {}).values())
-        return built | {"default": {}} if defaults else built
+        # Filled in, for Kubernetes checks the rules on a default before it fills it in.
+        fields = built.get("properties", {}).items()
+        filled = {name: one["default"] for name, one in fields if "default" in one}
+        return built | {"default": filled} if filled else built
     if default in (None, "") or isinstance(default, list | tuple):
         return built
     return built | {"default": default}
