@@ -17,7 +17,9 @@ class Report(msgspec.Struct, frozen=True):
     """One replica's counters since its start.
 
     ``state`` is starting, running, draining, done (every scan of every source is complete, or the
-    source has ended) or failed. ``unkept`` counts checkpoints that could not be made. Counters never go back while ``pid`` stays.
+    source has ended) or failed. ``unkept`` counts checkpoints that could not be made. ``revision`` is
+    that of the parameters in use, ``refused`` holds the values not taken, by name, and why; ``run``
+    is the nonce of the run, empty where it is not told. Counters never go back while ``pid`` stays.
     """
 
     operator: str
@@ -41,6 +43,9 @@ class Report(msgspec.Struct, frozen=True):
     scans_complete: int = 0
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    revision: int = 0
+    refused: dict[str, str] = {}
+    run: str = ""
 
 
 _encoder = msgspec.json.Encoder()

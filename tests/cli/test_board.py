@@ -1,8 +1,8 @@
 """What follows from reports: progress, completion, what a death costs."""
 
 from cli.conftest import hear, scan
-from interact.cli.records import ReplicaRecord
 from interact.cli.stalls import explanation
+from interact_api.records import ReplicaRecord
 from interact_api.report import Report
 
 
@@ -29,7 +29,7 @@ def test_the_last_words_of_a_dead_process_do_not_count_twice(board):
 
 def test_reports_of_strangers_are_left_out(board):
     board.hear("demo", Report("nobody", 0, 1, "running", "kernel"), 1.0)
-    hear(board, "sum", replica=9, frames_in=5)
+    hear(board, "sum", frames_in=5, run="f" * 32)
 
     assert board.operators["demo", "sum"].frames == 0
 
@@ -46,7 +46,8 @@ def test_a_run_is_done_when_the_operator_at_its_end_says_so(board):
 
 def test_replicas_at_the_end_are_done_when_all_is_drained(board):
     end = board.operators["demo", "show"]
-    end.replicas.append(ReplicaRecord())
+    end.replicas[1] = ReplicaRecord()
+    end.expected = 2
     hear(board, "show", state="done")
     hear(board, "reader", state="done")
     waiting = {"show": {("stream", "durable"): (0, 1)}}

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from interact_api.board import Board
 from interact_api.operator import Role
+from interact_api.records import OperatorRecord, ReplicaRecord
 
 from interact._main import BROKEN, USAGE
-from interact.cli.board import Board
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
 from interact.cli.processes import Death, Member, Processes
-from interact.cli.records import OperatorRecord, ReplicaRecord
 
 START_SECONDS = 10.0
 """Longest wait of the sources for the other processes."""

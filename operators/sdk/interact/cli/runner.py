@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 from interact_api import names, report
+from interact_api.board import Board
 
 from interact import _jetstream, _pictures, _server
 from interact._errors import InteractError
 from interact._tasks import wanted
-from interact.cli.board import Board
 from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan

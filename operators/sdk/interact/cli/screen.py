@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from interact_api.board import Board, ScanView
+from interact_api.records import OperatorRecord
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from interact._tasks import wanted
-from interact.cli.board import Board, ScanView
-from interact.cli.records import OperatorRecord
 
 LIVE_SECONDS = 0.25
 PLAIN_SECONDS = 2.0

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
+from interact_api.board import Board
 from interact_api.operator import Join
-
-from interact.cli.board import Board
-from interact.cli.records import OperatorRecord
+from interact_api.records import OperatorRecord
 
 
 def explanation(board: Board, seconds: float) -> list[str]:
@@ -26,7 +25,7 @@ def explanation(board: Board, seconds: float) -> list[str]:
 
 
 def _reasons(board: Board, record: OperatorRecord) -> Iterator[str]:
-    starting = sum(state == "starting" for state in (r.state for r in record.replicas))
+    starting = sum(state == "starting" for state in (r.state for r in record.replicas.values()))
     if starting:
         yield f"{starting} of {len(record.replicas)} replicas have not started to work"
     if record.is_source:

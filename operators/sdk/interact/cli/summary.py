@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from interact_api.board import Board
+from interact_api.records import OperatorRecord
+
 from interact import _server
-from interact.cli.board import Board
 from interact.cli.exits import Exit
-from interact.cli.records import OperatorRecord
 from interact.cli.runner import Ending, Run
 
 
@@ -95,7 +96,7 @@ def _operator(board: Board, record: OperatorRecord) -> dict[str, Any]:
         "frames_failed": int(record.count("frames_failed")),
         "undecodable": int(record.count("undecodable")),
         "redelivered": int(record.count("redelivered")),
-        "restarts": sum(replica.restarts for replica in record.replicas),
+        "restarts": sum(replica.restarts for replica in record.replicas.values()),
         "kernel_seconds": round(record.count("kernel_seconds"), 3),
         "blocked_seconds": round(record.count("blocked_seconds"), 3),
     }

@@ -12,6 +12,8 @@ COUNTERS = (
     "frames_failed", "undecodable", "redelivered", "unkept", "kernel_seconds", "blocked_seconds",
 )  # fmt: skip
 RATE_SECONDS = 3.0
+MAX_RECORDS = 512
+"""Replicas to remember; an operator has 128 at most at a time."""
 
 
 @dataclass
@@ -23,6 +25,8 @@ class ReplicaRecord:
     restarts: int = 0
     gone: set[int] = field(default_factory=set)
     scans: dict[str, ScanReport] = field(default_factory=dict)
+    heard_at: float = 0.0
+    silent: bool = False
 
     def count(self, counter: str) -> float:
         """A counter over all lives."""
@@ -39,12 +43,25 @@ class ReplicaRecord:
         if report.pid in self.gone:
             return False  # its last words came after its death was noted
         last = self.report
+        self.silent = False
+        if last is not None and _another_life(last, report):
+            self.die()
+            self.gone.discard(report.pid)  # the first process of every container has the same
         self.report = report
         for name, scan in report.scans.items():
             before = self.scans.get(name)
             if before is None or scan.covered >= before.covered:
                 self.scans[name] = scan  # a new life begins at its checkpoint, a little behind
         return last != report
+
+    @property
+    def words(self) -> tuple[object, ...]:
+        """What it says of itself beside counters: what somebody may be waiting for."""
+        said = self.report
+        if said is None:
+            return ()
+        scans = tuple((name, scan.complete) for name, scan in said.scans.items())
+        return said.state, said.revision, dict(said.refused), said.warnings, said.errors, scans
 
     def die(self) -> None:
         """Its process is gone: what it counted is kept."""
@@ -56,12 +73,22 @@ class ReplicaRecord:
         self.restarts += 1
 
 
+def _another_life(last: Report, report: Report) -> bool:
+    """Whether a report comes from a new process: counters of one never go back."""
+    return report.pid != last.pid or any(
+        getattr(report, counter) < getattr(last, counter) for counter in COUNTERS
+    )
+
+
 @dataclass
 class OperatorRecord:
     """One operator of one pipeline."""
 
     config: OperatorConfig
-    replicas: list[ReplicaRecord]
+    replicas: dict[int, ReplicaRecord]
+    """By number; one that was never heard of comes into being with its first report."""
+    expected: int = 1
+    """How many there should be."""
     pending: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     """Messages waiting and held, by (stream, durable)."""
     samples: deque[tuple[float, float, float]] = field(default_factory=deque)
@@ -83,16 +110,29 @@ class OperatorRecord:
     @property
     def knows_its_end(self) -> bool:
         """Whether one replica, with its checkpoints, has seen every frame: its "done" holds."""
-        return len(self.replicas) == 1
+        return self.expected == 1
 
     def count(self, counter: str) -> float:
         """A counter over all replicas and lives."""
-        return sum(replica.count(counter) for replica in self.replicas)
+        return sum(replica.count(counter) for replica in self.replicas.values())
 
     @property
     def frames(self) -> int:
         """Frames it handled: those a source sent, those the others took."""
         return int(self.count("frames_out" if self.is_source else "frames_in"))
+
+    @property
+    def present(self) -> list[ReplicaRecord]:
+        """The replicas that are not silent."""
+        return [replica for replica in self.replicas.values() if not replica.silent]
+
+    def mark_silent(self, since: float) -> None:
+        """Set replicas that were not heard since then aside; their counters stay."""
+        for replica in self.replicas.values():
+            replica.silent = replica.heard_at < since
+        while len(self.replicas) > MAX_RECORDS:
+            number = min(self.replicas, key=lambda one: self.replicas[one].heard_at)
+            del self.replicas[number]
 
     @property
     def bytes(self) -> int:
@@ -107,7 +147,7 @@ class OperatorRecord:
     @property
     def ready(self) -> int:
         """Replicas that run."""
-        return sum(replica.state in {"running", "done"} for replica in self.replicas)
+        return sum(replica.state in {"running", "done"} for replica in self.present)
 
     @property
     def waiting(self) -> int:
@@ -116,15 +156,16 @@ class OperatorRecord:
 
     def told(self, scan: str) -> list[ScanReport]:
         """What its replicas said of a scan."""
-        return [one.scans[scan] for one in self.replicas if scan in one.scans]
+        return [one.scans[scan] for one in self.replicas.values() if scan in one.scans]
 
     def covered(self, scan: str) -> int:
         """Frames of a scan its replicas have accounted for."""
         return sum(said.covered for said in self.told(scan))
 
     def states(self) -> set[str]:
-        """What its replicas say of themselves."""
-        return {replica.state for replica in self.replicas}
+        """What its replicas say of themselves; "starting" for those that should be there."""
+        said = {replica.state for replica in self.present}
+        return said if len(self.present) >= self.expected else said | {"starting"}
 
     def sample(self, now: float) -> None:
         """Note the counters, for the rates."""

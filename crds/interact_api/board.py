@@ -5,18 +5,20 @@ Pure: time comes in as seconds, nothing here waits or speaks to anybody.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from interact_api.config import OperatorConfig
 from interact_api.operator import Role
+from interact_api.records import OperatorRecord, ReplicaRecord
 from interact_api.report import Report
-
-from interact.cli.records import OperatorRecord, ReplicaRecord
 
 Key = tuple[str, str]
 """(pipeline, operator)"""
 
 INTENDED = frozenset({"filtered", "reduced", "duplicate", "failed"})
 """Reasons of tombstones that do not make a scan incomplete; failed frames have their own code."""
+SILENCE_SECONDS = 30.0
+"""Silence after which a replica no longer counts as there; they report twice a second."""
 _QUIET_POLLS = 2
 """Polls in a row that must find nothing pending: a message may hop between two queries of one."""
 
@@ -42,10 +44,13 @@ class ScanView:
 class Board:
     """Everything that was reported in a run."""
 
-    def __init__(self, configs: Mapping[Key, OperatorConfig], replicas: Mapping[Key, int]) -> None:
+    def __init__(
+        self,
+        configs: Mapping[Key, OperatorConfig] = MappingProxyType({}),
+        replicas: Mapping[Key, int] = MappingProxyType({}),
+    ) -> None:
         self.operators = {
-            key: OperatorRecord(config, [ReplicaRecord() for _ in range(replicas[key])])
-            for key, config in configs.items()
+            key: _record(config, replicas.get(key, 1)) for key, config in configs.items()
         }
         self.moved_at = 0.0
         self.sources_started_at: float | None = None
@@ -64,13 +69,34 @@ class Board:
         """Names of the pipelines, in order."""
         return list(dict.fromkeys(name for name, _ in self.operators))
 
-    def hear(self, pipeline: str, report: Report, now: float) -> None:
-        """Take one report; those of operators nobody asked for are left out."""
+    def assign(
+        self, configs: Mapping[Key, OperatorConfig], replicas: Mapping[Key, int], now: float
+    ) -> None:
+        """Go on with other operators or numbers of replicas; what is known of the same ones stays.
+
+        Replicas that were silent for `SILENCE_SECONDS` no longer count as there.
+        """
+        for key in self.operators.keys() - configs.keys():
+            del self.operators[key]
+        for key, config in configs.items():
+            known = self.operators.get(key)
+            if known is None or known.config.run != config.run:
+                self.operators[key] = OperatorRecord(config, {}, replicas.get(key, 1))
+                continue
+            known.config, known.expected = config, replicas.get(key, 1)
+            known.mark_silent(now - SILENCE_SECONDS)
+
+    def hear(self, pipeline: str, report: Report, now: float) -> bool:
+        """Take one report; whether more than counters is new.
+
+        Reports of operators nobody asked for, and of other runs, are left out.
+        """
         record = self.operators.get((pipeline, report.operator))
-        if record is None or report.replica >= len(record.replicas):
-            return
-        replica = record.replicas[report.replica]
-        before = record.frames
+        if record is None or (report.run and report.run != record.config.run):
+            return False
+        replica = record.replicas.setdefault(report.replica, ReplicaRecord())
+        before, said = record.frames, replica.words
+        replica.heard_at = now
         if replica.hear(report):
             self.moved_at = now
         if record.frames != before:
@@ -84,6 +110,7 @@ class Board:
                 self.sources_ran_at = now
             for scan in report.scans:
                 self._origins[pipeline, scan] = report.operator
+        return replica.words != said
 
     def poll(
         self,
@@ -93,7 +120,9 @@ class Board:
     ) -> None:
         """Take what is pending, by operator and consumer."""
         for operator, counts in pending.items():
-            record = self.operators[pipeline, operator]
+            record = self.operators.get((pipeline, operator))
+            if record is None:
+                continue
             if record.pending != counts:
                 self.moved_at = now
             record.pending = dict(counts)
@@ -133,7 +162,10 @@ class Board:
         for pipeline in self.pipelines:
             records = self.of(pipeline)
             names = dict.fromkeys(
-                scan for record in records for replica in record.replicas for scan in replica.scans
+                scan
+                for record in records
+                for replica in record.replicas.values()
+                for scan in replica.scans
             )
             for name in names:
                 key = (pipeline, name)
@@ -191,6 +223,11 @@ class Board:
                 if entry.source.partition(".")[0] in reducers | found
             }
         return found
+
+
+def _record(config: OperatorConfig, replicas: int) -> OperatorRecord:
+    """An operator whose replicas are numbered from 0."""
+    return OperatorRecord(config, {n: ReplicaRecord() for n in range(replicas)}, replicas)
 
 
 def _expects(record: OperatorRecord, origin: str | None) -> bool:
