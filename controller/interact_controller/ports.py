@@ -1,10 +1,14 @@
 """What the reconcile needs of the outside, in as few words as possible."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from interact_api.board import Board
 from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 
+from interact_controller.policy import Policy
 from interact_controller.seen import Key, Kind, Manifest, StreamSeen
 
 
@@ -62,6 +66,14 @@ class Broker(Protocol):
         """All streams of an installation, buckets too, without their consumers."""
         ...
 
+    async def of_pipeline(self, namespace: str, pipeline: str) -> Sequence[StreamSeen]:
+        """The streams of a pipeline's name with their consumers, whoever made them.
+
+        Those whose subjects (or placeholders) lie below the pipeline's (`names.port_subject`), its
+        dead letters, its pictures and its state bucket (``KV_`` and its name).
+        """
+        ...
+
     async def stream(self, name: str) -> StreamSeen | None:
         """One stream with its consumers."""
         ...
@@ -97,3 +109,28 @@ class Broker(Protocol):
         """Set a key."""
 
 
+class Reports(Protocol):
+    """What operator processes tell about themselves."""
+
+    def board(self, namespace: str, pipeline: str) -> Board:
+        """The board of a pipeline, empty at first; the reconcile assigns its operators.
+
+        Its seconds are those since the epoch. Reports are heard as
+        ``board.hear(pipeline, report, now)``; True means that the pipeline is to be looked at.
+        """
+        ...
+
+    def forget(self, namespace: str, pipeline: str) -> None:
+        """Drop the board of a pipeline that is gone."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a reconcile may touch."""
+
+    store: Store
+    cluster: Cluster
+    broker: Broker
+    reports: Reports
+    policy: Policy
+    now: Callable[[], datetime]

@@ -1,0 +1,55 @@
+"""What the administrator decided, as one value that every pure module takes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from interact_api.pipeline import Storage
+from interact_api.stream_plan import MIB
+
+CONFIG_LIMIT: Final = 120 * 1024
+"""Most bytes of an operator's configuration; Linux takes 128 KiB for one variable."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What neither pipelines nor operators say.
+
+    Attributes:
+        installation: Id of this installation; streams carry it.
+        namespace: The controller's own.
+        watched: Namespaces to look after; empty for all.
+        catalogues: Namespaces whose operators may be used from others.
+        pod_nats_url: Where pods find NATS.
+        pod_nats_secret: Secret with the key ``token`` in the pipelines' namespaces; or empty.
+        pull_policy: Of the pods' images.
+        storage: Of streams whose port names none.
+        stream_bytes: Of streams whose port names none.
+        state_bytes: Of a pipeline's state.
+        dead_letter_bytes: Of a pipeline's dead letters.
+        images_bytes: Of a pipeline's pictures.
+        stream_replicas: Copies of streams whose port names none.
+        status_seconds: Least pause between writes that only move figures.
+    """
+
+    installation: str
+    namespace: str = "interact"
+    watched: frozenset[str] = frozenset()
+    catalogues: frozenset[str] = frozenset({"interact"})
+    pod_nats_url: str = "nats://nats:4222"
+    pod_nats_secret: str = ""
+    pull_policy: str = "IfNotPresent"
+    storage: Storage = Storage.FILE
+    stream_bytes: int = 256 * MIB
+    state_bytes: int = 256 * MIB
+    dead_letter_bytes: int = 64 * MIB
+    images_bytes: int = 64 * MIB
+    stream_replicas: int = 1
+    status_seconds: float = 10.0
+
+    def watches(self, namespace: str) -> bool:
+        """Whether a namespace is ours to look after."""
+        return not self.watched or namespace in self.watched
+
+    def may_use(self, namespace: str, catalogue: str) -> bool:
+        """Whether pipelines of a namespace may use operators of another."""
+        return namespace == catalogue or catalogue in self.catalogues
