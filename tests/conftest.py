@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["cluster.fixtures"]
+
 settings.register_profile(
     "suite",
     deadline=None,  # a loaded machine is no failure
