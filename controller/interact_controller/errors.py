@@ -1,3 +1,4 @@
+# ruff: noqa: N818  # they are named for what happened; not all of them are errors
 """The errors the controller raises on purpose.
 
 ControllerError

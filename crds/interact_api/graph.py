@@ -76,15 +76,15 @@ def compatible(output: OutputPort, input_port: InputPort) -> bool:
 def _operators(pipeline: Pipeline, operators: Operators) -> Iterator[Problem]:
     for number, one in enumerate(pipeline.spec.operators):
         path = f"spec.operators[{number}]"
-        if one.operator_ref.name not in operators:
+        if one.operator_ref.key not in operators:
             yield Problem(
                 f"{path}.operatorRef.name",
                 Reason.OPERATORS_NOT_FOUND,
-                f"there is no InteractOperator {one.operator_ref.name!r}; "
+                f"there is no InteractOperator {one.operator_ref.key!r}; "
                 f"apply it, or choose one of: {listed(operators)}",
             )
             continue
-        yield from _use(path, one, operators[one.operator_ref.name])
+        yield from _use(path, one, operators[one.operator_ref.key])
 
 
 def _use(path: str, one: PipelineOperator, operator: InteractOperator) -> Iterator[Problem]:
@@ -152,7 +152,7 @@ def _endpoints(pipeline: Pipeline, operators: Operators) -> Iterator[Problem]:
                 message = f"there is no operator {name!r} in this pipeline; {listed(placed)} are"
                 yield Problem(at, Reason.UNKNOWN_OPERATOR, message)
                 continue
-            operator = operators.get(placed[name].operator_ref.name)
+            operator = operators.get(placed[name].operator_ref.key)
             if operator is None:
                 continue
             word = "output" if side == "from" else "input"
@@ -177,7 +177,7 @@ def _mismatches(edges: Edges) -> Iterator[Problem]:
 def _inputs(pipeline: Pipeline, operators: Operators) -> Iterator[Problem]:
     fed = {edge.target for edge in pipeline.spec.edges}
     for number, one in enumerate(pipeline.spec.operators):
-        operator = operators.get(one.operator_ref.name)
+        operator = operators.get(one.operator_ref.key)
         for port in operator.spec.inputs if operator else ():
             if f"{one.name}.{port.name}" not in fed and port.join is not Join.LATEST:
                 yield Problem(

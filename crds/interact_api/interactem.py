@@ -102,7 +102,7 @@ def pipeline(
 def pipeline_json(made: Pipeline, operators: Mapping[str, InteractOperator]) -> JsonObject:
     """The canonical pipeline a Pipeline was made from, with its operators by name."""
     kept = _kept(made.metadata.annotations)
-    by_place = {one.name: operators[one.operator_ref.name] for one in made.spec.operators}
+    by_place = {one.name: operators[one.operator_ref.key] for one in made.spec.operators}
     return plain.mapping(edits.apply(kept.get("edits", []), _pipeline_back(made, by_place)))
 
 

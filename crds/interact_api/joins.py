@@ -64,7 +64,7 @@ def _repeated(edges: Edges) -> Iterator[Problem]:
 
 def _shared(pipeline: Pipeline, operators: Operators, edges: Edges) -> Iterator[Problem]:
     for number, operator in enumerate(pipeline.spec.operators):
-        known = operators.get(operator.operator_ref.name)
+        known = operators.get(operator.operator_ref.key)
         for port in known.spec.inputs if known else ():
             fed = [o for o in edges if o.edge.target == f"{operator.name}.{port.name}"]
             if port.join is not Join.NONE and len(fed) > 1:
@@ -105,8 +105,8 @@ def diamond_problems(pipeline: Pipeline, operators: Operators, edges: Edges) -> 
     reducers = {
         one.name
         for one in pipeline.spec.operators
-        if one.operator_ref.name in operators
-        and operators[one.operator_ref.name].spec.place is Role.REDUCER
+        if one.operator_ref.key in operators
+        and operators[one.operator_ref.key].spec.place is Role.REDUCER
     }
     zipped = [one for one in edges if one.input.join is Join.ZIP]
     for waits in zipped:

@@ -76,8 +76,13 @@ class Resources:
     pipelines: tuple[Pipeline, ...] = ()
 
     def catalogue(self) -> dict[str, InteractOperator]:
-        """The operators by name, as `graph.problems` and `streams.plan` take them."""
-        return {one.metadata.name: one for one in self.operators}
+        """The operators by `OperatorRef.key`, as `graph.problems` and `streams.plan` take them."""
+        elsewhere = {
+            f"{one.metadata.namespace}/{one.metadata.name}": one
+            for one in self.operators
+            if one.metadata.namespace
+        }
+        return {one.metadata.name: one for one in self.operators} | elsewhere
 
 
 def load(

@@ -64,6 +64,15 @@ class OperatorRef(Model):
         default=None, description="Its namespace; the pipeline's without. Must be allow-listed."
     )
 
+    @property
+    def key(self) -> str:
+        """What a mapping of operators has it by: its name, after its namespace where one is said.
+
+        >>> OperatorRef(name="sum", namespace="shared").key
+        'shared/sum'
+        """
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 class Scale(Model):
     """Between which numbers of replicas the platform chooses by what is pending."""

@@ -85,7 +85,7 @@ class _Planner:
         }
 
     def _declared(self, one: PipelineOperator) -> InteractOperator:
-        return self._operators[one.operator_ref.name]
+        return self._operators[one.operator_ref.key]
 
     def _readers(self, operator: str, port: str) -> list[Connection]:
         return [one for one in self._edges if one.edge.source == f"{operator}.{port}"]

@@ -18,7 +18,7 @@ MAX_LANES: Final = 256
 """Paths of one scan to one operator; a reader keeps a bitmap for each."""
 
 Operators = Mapping[str, InteractOperator]
-"""InteractOperators by the name an operatorRef gives."""
+"""InteractOperators by the `OperatorRef.key` that names them."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def most_replicas(operator: PipelineOperator) -> int:
 def connections(pipeline: Pipeline, operators: Operators) -> tuple[Connection, ...]:
     """The edges whose ends both exist, in the order they are written."""
     placed = {
-        one.name: (one, operators[one.operator_ref.name].spec)
+        one.name: (one, operators[one.operator_ref.key].spec)
         for one in pipeline.spec.operators
-        if one.operator_ref.name in operators
+        if one.operator_ref.key in operators
     }
     outputs = {
         f"{name}.{port.name}": port for name, (_, spec) in placed.items() for port in spec.outputs

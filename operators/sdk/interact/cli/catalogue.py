@@ -67,6 +67,8 @@ def catalogue(arguments: Sequence[str], folders: Sequence[Path] = ()) -> Catalog
         _find_operators(reading, placed, [*folders, *search_path(placed.folder)])
     if reading.problems:
         raise CommandError(Exit.USAGE, *reading.problems)
+    for ref in (one.operator_ref for p in reading.pipelines for one in p.pipeline.spec.operators):
+        reading.operators.setdefault(ref.key, reading.operators[ref.name])  # no namespaces here
     return Catalogue(tuple(reading.pipelines), reading.operators, reading.code)
 
 
