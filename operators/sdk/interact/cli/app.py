@@ -7,6 +7,7 @@ import typer
 
 from interact.cli import exits, operator_commands
 from interact.cli.cluster import commands as cluster_commands
+from interact.cli.cluster.options import ContextOption, KubeconfigOption, NamespaceOption, Where
 from interact.cli.exits import CommandError, Exit
 from interact.cli.outputs import Output, OutputOption
 
@@ -37,11 +38,15 @@ Example:
   interact validate pipeline.yaml operators/*/operator.yaml
 """
 
-_IMAGES_HELP = """Save the last pictures of the pipelines of a server: PNG, arrays, facts.
+_IMAGES_HELP = """Save the last pictures of pipelines: PNG, arrays, facts.
 
 \b
-Example:
-  interact images -o out --nats nats://127.0.0.1:4222 --pipeline bright-field
+Examples:
+  interact images demo -o out -n beamline            from a cluster
+  interact images demo -o out --nats nats://127.0.0.1:4222
+
+On a cluster, NATS is found by the labels of its Service (NAMESPACE of
+--nats-namespace, else any) and reached through the API server.
 """
 
 _RUN_HELP = f"""Run pipelines on this machine, with a nats-server of their own.
@@ -70,7 +75,7 @@ Exit codes:
 """
 
 
-_HELP = """Pipelines of operators for microscopy, on this machine.
+_HELP = """Pipelines of operators for microscopy, on this machine and on a cluster.
 
 \b
 Examples:
@@ -78,7 +83,10 @@ Examples:
   interact operator try bright-field/run.py --input scan.h5
   interact validate pipeline.yaml              find every mistake at once
   interact run pipeline.yaml --images out      run it and save the pictures
-  interact images -o out --nats URL            pictures of what runs elsewhere
+  interact get                                 pipelines of a cluster
+  interact describe demo                       one of them: why, where, how far
+  interact set demo count.threshold=12         change it while it runs
+  interact images demo -o out                  its pictures
 
 Each command explains itself: interact run --help.
 """
@@ -169,15 +177,31 @@ def validate(files: FilesArgument, operators: OperatorsOption = None) -> None:
 @app.command(help=_IMAGES_HELP)
 def images(
     folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where they go.")],
-    nats: Annotated[str, typer.Option(metavar="URL", help="The server.")],
+    name: Annotated[str, typer.Argument(metavar="[PIPELINE]", help="All without.")] = "",
+    nats: Annotated[
+        str, typer.Option(metavar="URL", help="This server, without asking a cluster.")
+    ] = "",
     nats_token_file: TokenOption = None,
-    pipeline: Annotated[str, typer.Option(metavar="NAME", help="Only this pipeline.")] = "",
-    namespace: Annotated[str, typer.Option(help="Only pipelines of this namespace.")] = "",
+    nats_namespace: Annotated[
+        str, typer.Option(metavar="NAME", help="Namespace of the cluster's NATS.")
+    ] = "",
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="The same as PIPELINE.")] = "",
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli import images_command
+    from interact.cli.cluster import images as cluster_images
 
-    for file in images_command.save(folder, nats, nats_token_file, pipeline, namespace):
-        typer.echo(str(file))
+    if name and pipeline and name != pipeline:
+        raise CommandError(
+            Exit.USAGE, f"{name} and --pipeline {pipeline} differ; give the name once"
+        )
+    name = name or pipeline
+    where = Where(kubeconfig, context, namespace)
+    with cluster_images.server(nats, where, name, nats_namespace) as (url, space):
+        for file in images_command.save(folder, url, nats_token_file, name, space):
+            typer.echo(str(file))
 
 
 @app.command(help="Print the versions of interact, Python and nats-server.")

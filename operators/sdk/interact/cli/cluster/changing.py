@@ -9,12 +9,11 @@ from interact_api.parameters import Parameter
 from interact_api.plain import entries, mapping
 from pydantic import ValidationError
 
-from interact.cli.cluster import changes, kinds, objects, options, printed, progress, waits
+from interact.cli.cluster import changes, connecting, kinds, objects, printed, progress, waits
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.kinds import OPERATOR, PIPELINE
 from interact.cli.cluster.objects import Place
-from interact.cli.cluster.options import Where
-from interact.cli.cluster.printed import Answer, Form
+from interact.cli.cluster.options import Answer, Form, Where
 from interact.cli.cluster.progress import Judge
 from interact.cli.cluster.waits import Patience
 from interact.cli.exits import CommandError, Exit
@@ -57,7 +56,7 @@ def asked(where: Where, name: str, answer: Answer | None, seconds: float, *, wai
     """
     patience = Patience(seconds, lambda words: typer.echo(words, err=True))
     form = Form(answer) if answer else None
-    return Asked(options.place(where), kinds.named(name), form, wait, patience)
+    return Asked(connecting.place(where), kinds.named(name), form, wait, patience)
 
 
 def generation(pipeline: Object) -> int:

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from interact.cli.cluster import options
 from interact.cli.cluster.options import (
     AllOption,
+    Answer,
     ContextOption,
+    Form,
     KubeconfigOption,
     NamespaceOption,
     PipelineArgument,
@@ -16,7 +17,6 @@ from interact.cli.cluster.options import (
     WaitOption,
     Where,
 )
-from interact.cli.cluster.printed import Answer, Form
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -130,9 +130,9 @@ def get(
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
-    from interact.cli.cluster import getting
+    from interact.cli.cluster import connecting, getting
 
-    place = options.place(Where(kubeconfig, context, namespace, everywhere))
+    place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
     getting.get(place, words or (), output, selector, watch=watch)
 
 
@@ -143,9 +143,9 @@ def describe(
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
-    from interact.cli.cluster import reading
+    from interact.cli.cluster import connecting, reading
 
-    reading.describe(options.place(Where(kubeconfig, context, namespace)), words)
+    reading.describe(connecting.place(Where(kubeconfig, context, namespace)), words)
 
 
 @app.command(help=_TOP_HELP)
@@ -157,9 +157,9 @@ def top(
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
-    from interact.cli.cluster import reading
+    from interact.cli.cluster import connecting, reading
 
-    place = options.place(Where(kubeconfig, context, namespace, everywhere))
+    place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
     reading.top(place, pipeline, once=once)
 
 

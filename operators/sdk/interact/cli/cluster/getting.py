@@ -10,7 +10,7 @@ from interact.cli.cluster import columns, kinds, objects, printed
 from interact.cli.cluster.api import JSON, TABLE, ApiError, Object
 from interact.cli.cluster.kinds import Kind
 from interact.cli.cluster.objects import Place
-from interact.cli.cluster.printed import Form
+from interact.cli.cluster.options import Form
 from interact.cli.cluster.refusals import refusal
 
 _EXPIRED: Final = 410

@@ -22,7 +22,8 @@ class Kind:
     @property
     def words(self) -> tuple[str, ...]:
         """How it may be written, as for kubectl."""
-        return (self.plural, self.singular, self.short, f"{self.plural}.{GROUP}")
+        plain = (self.plural, self.singular, self.short)
+        return (*plain, f"{self.plural}.{GROUP}", self.reference)
 
     @property
     def reference(self) -> str:

@@ -1,13 +1,10 @@
 """Options that every command on a cluster takes, spelled as kubectl spells them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
-
-from interact.cli.cluster import kinds
-from interact.cli.cluster.objects import Place
-from interact.cli.exits import CommandError, Exit
 
 KubeconfigOption = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Instead of KUBECONFIG.")
@@ -40,28 +37,19 @@ class Where:
     everywhere: bool = False
 
 
-def place(where: Where) -> Place:
-    """Connect to a cluster; nothing is sent yet.
+class Form(StrEnum):
+    """How objects are printed."""
 
-    Raises:
-        CommandError: If no kubeconfig says how.
-    """
-    from interact.cli.cluster import _kube
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
 
-    if where.namespace and where.everywhere:
-        raise CommandError(Exit.USAGE, "-n names one namespace and -A takes all; give one of them")
-    try:
-        connection = _kube.connect(where.kubeconfig, where.context)
-    except _kube.NoContextError as error:
-        known = f"there are {', '.join(error.known)}" if error.known else "there is none at all"
-        raise CommandError(
-            Exit.USAGE, f"the kubeconfig has no context {error.context!r}; {known}"
-        ) from error
-    except _kube.NoConfigError as error:
-        raise CommandError(
-            Exit.UNREACHABLE,
-            f"no cluster is configured: {error}",
-            "name a kubeconfig with --kubeconfig FILE or KUBECONFIG; interact run needs no cluster",
-        ) from error
-    named = where.namespace or connection.namespace
-    return Place(connection, "" if where.everywhere else kinds.named(named))
+
+class Answer(StrEnum):
+    """How a changed object is printed, as one of `Form`."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"

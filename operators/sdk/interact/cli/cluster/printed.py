@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import yaml
@@ -10,24 +9,7 @@ from interact_api.plain import entries, mapping
 
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.kinds import Kind
-
-
-class Form(StrEnum):
-    """How objects are printed."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-
-
-class Answer(StrEnum):
-    """How a changed object is printed, as one of `Form`."""
-
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
+from interact.cli.cluster.options import Form
 
 
 def document(objects: Sequence[Object], form: Form, *, one: bool) -> str:

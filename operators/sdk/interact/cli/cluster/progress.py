@@ -43,7 +43,7 @@ def drained(pipeline: Object) -> Progress:
     stopped = _stopped(pipeline, "Draining", "Suspended")
     if stopped.done and not pending:
         return Progress(done=True, words="drained")
-    return Progress(False, f"{pending:,} messages pending, {stopped.words}")
+    return Progress(False, f"{_counted(pending, 'message')} pending, {stopped.words}")
 
 
 def scaled(wanted: Mapping[str, int]) -> Judge:
@@ -117,7 +117,7 @@ def _stopped(pipeline: Object, *phases: str) -> Progress:
     left = sum(one.get("ready", 0) for one in _status(pipeline, "operators"))
     planned = sum(one.get("replicas", 0) for one in _status(pipeline, "operators"))
     done = left == 0 and planned == 0 and _phase(pipeline) in {*phases, "Completed", "Pending"}
-    return Progress(done, "stopped" if done else f"{max(left, planned)} replicas run")
+    return Progress(done, "stopped" if done else f"{_counted(max(left, planned), 'replica')} left")
 
 
 def _status(pipeline: Object, field: str) -> list[Object]:
@@ -134,3 +134,7 @@ def _phase(pipeline: Object) -> str:
 
 def _condition(pipeline: Object, kind: str) -> Object:
     return next((one for one in _status(pipeline, "conditions") if one.get("type") == kind), {})
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -60,7 +60,7 @@ def until_gone(place: Place, pipeline: Object, patience: Patience) -> None:
     def look() -> tuple[Object, Progress]:
         found = [one for one in objects.read_all(place, kinds.PIPELINE) if _is(one, about)]
         left = _pods(place, name)
-        words = "the object is there" if found else f"{left} pods are ending"
+        words = "the object is there" if found else "its pods are ending"
         return pipeline, Progress(not found and not left, words)
 
     _waited(look, f"pipeline {name!r}", patience)
