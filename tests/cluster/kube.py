@@ -235,7 +235,7 @@ class Kube:
 
 def condition(given: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """A condition in an object's status; empty if it is not there."""
-    found = [one for one in given.get("status", {}).get("conditions", []) if one["type"] == kind]
+    found = [one for one in given.get("status", {}).get("conditions") or () if one["type"] == kind]
     return found[0] if found else {}
 
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -85,7 +86,7 @@ class Host:
             try:
                 self._plane = servers.OwnPlane(folder, say=self._say)
             except Exception as error:  # told to everyone who asks; tried once
-                self._failure = f"{type(error).__name__}: {error}"
+                self._failure = "".join(traceback.format_exception(error))
         if self._plane is None:
             return {"error": self._failure}
         one = self._plane
