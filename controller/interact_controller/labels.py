@@ -1,0 +1,33 @@
+"""The labels, annotations and field managers of what the controller makes."""
+
+from typing import Final
+
+from interact_api.model import GROUP
+
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+NAME: Final = "app.kubernetes.io/name"
+PIPELINE: Final = f"{GROUP}/pipeline"
+OPERATOR: Final = f"{GROUP}/operator"
+
+HASH: Final = f"{GROUP}/desired-hash"
+"""Of the Deployment we applied: tells our own changes from other people's."""
+REPLICAS_OURS: Final = f"{GROUP}/replicas"
+"""On Deployments whose replicas are ours: `AT_BIRTH` or `BY_NUMBER`."""
+AT_BIRTH: Final = "made-with"
+BY_NUMBER: Final = "kept"
+RESUME: Final = f"{GROUP}/resume-replicas"
+"""How many replicas somebody else had chosen before we stopped them."""
+DROP: Final = f"{GROUP}/drop"
+"""``"true"`` on a Pipeline: what removed edges still hold may be lost."""
+
+INSTALLATION: Final = f"{GROUP}/installation"
+STREAM_NAMESPACE: Final = f"{GROUP}/namespace"
+STREAM_PIPELINE: Final = f"{GROUP}/pipeline"
+STREAM_UID: Final = f"{GROUP}/pipeline-uid"
+
+CONTROLLER: Final = "interact-controller"
+"""Field manager of everything but replicas (those too when a Deployment is made)."""
+REPLICAS: Final = "interact-replicas"
+"""Field manager of replicas that are ours."""
+RELEASED: Final = "interact-released"
+"""Field manager that holds replicas while they are handed over: dropped fields fall to 1."""
