@@ -134,7 +134,7 @@ Parameters:
 """
         in text
     )
-    assert "Image:         example.org/a:1" in text
+    assert "Image:        example.org/a:1" in text
 
 
 def test_the_load_of_an_operator_counts_what_waits_before_it():

@@ -16,8 +16,8 @@ from interact.cli.exits import CommandError, Exit
 
 FIELD_MANAGER: Final = "interact-cli"
 """Who owns the fields these commands change, in managedFields."""
-_TRIES: Final = 10
-"""A status is written a few times a second at most; ten tries outlast that."""
+_TRIES: Final = 20
+"""Each lost try is a change of somebody else; nobody makes twenty in a row."""
 
 
 @dataclass(frozen=True)
