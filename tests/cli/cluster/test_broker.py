@@ -1,0 +1,182 @@
+"""The NATS of a cluster, found by its Service and reached through a tunnel."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+import pytest
+from cli.cluster import stored
+from interact import _jetstream, _server
+from interact.cli.app import app
+from interact.cli.cluster import broker, connecting
+from interact.cli.cluster.api import Api
+from interact.cli.cluster.broker import PodPort
+from interact.cli.cluster.objects import Place
+from interact.cli.cluster.options import Where
+from interact.cli.exits import CommandError, Exit
+from typer.testing import CliRunner
+
+LABELS = {"app.kubernetes.io/part-of": "interact", "app.kubernetes.io/component": "nats"}
+CONTAINER = {
+    "name": "nats",
+    "image": "example.org/nats:1",
+    "ports": [{"name": "monitor", "containerPort": 8222}, {"name": "client", "containerPort": 4333}],
+    "securityContext": {
+        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}  # fmt: skip
+
+
+def service(name="nats", labels=LABELS, ports=None):
+    ports = ports or [{"name": "nats", "port": 4222, "targetPort": "client"}]
+    return {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels},
+        "spec": {"selector": {"app": name}, "ports": ports},
+    }  # fmt: skip
+
+
+def pod(kube, name, *, ready=True, app="nats"):
+    kube.create({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": app}},
+        "spec": {"containers": [CONTAINER]},
+    })  # fmt: skip
+    status = {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]}
+    kube.patch_status("pods", name, status)
+
+
+@pytest.fixture
+def place(plane, namespace):
+    return connecting.place(Where(str(plane.kubeconfig), namespace="default"))
+
+
+def refused(place, namespace=""):
+    with pytest.raises(CommandError) as raised:
+        broker.pod_port(place, namespace)
+    return raised.value.code, str(raised.value)
+
+
+def test_a_ready_pod_behind_the_service_is_found_by_the_port_s_name(place, kube, namespace):
+    kube.apply(service())
+    pod(kube, "nats-0", ready=False)
+    pod(kube, "nats-1")
+    pod(kube, "other", app="other")
+
+    assert broker.pod_port(place, namespace) == PodPort(namespace, "nats-1", 4333)
+
+
+@pytest.mark.parametrize(
+    ("ports", "port"),
+    [
+        pytest.param([{"port": 4222}], 4222, id="without a target"),
+        pytest.param([{"name": "a", "port": 80}, {"name": "b", "port": 4222, "targetPort": 9}], 9, id="by its number"),
+        pytest.param([{"name": "a", "port": 80}, {"name": "client", "port": 81}], 81, id="by its name"),
+        pytest.param([{"name": "a", "port": 80, "targetPort": 5000}], 5000, id="the only one"),
+        pytest.param([{"name": "nats", "port": 80, "targetPort": "absent"}], 4222, id="a name nobody has"),
+    ],
+)  # fmt: skip
+def test_the_port_for_clients_is_told_from_others(place, kube, namespace, ports, port):
+    kube.apply(service(ports=ports))
+    pod(kube, "nats-0")
+
+    assert broker.pod_port(place, namespace).port == port
+
+
+def test_a_namespace_without_nats_says_how_to_name_another(place, kube, namespace):
+    kube.apply(service(labels={"app.kubernetes.io/component": "nats"}))
+
+    code, words = refused(place, namespace)
+
+    assert (code, "--nats-namespace" in words, "--nats" in words) == (Exit.NO_NATS, True, True)
+
+
+def test_two_of_them_are_not_guessed_between(place, kube, namespace):
+    kube.apply(service("one"))
+    kube.apply(service("two"))
+
+    code, words = refused(place, namespace)
+
+    assert (code, "2 Services" in words) == (Exit.USAGE, True)
+
+
+def test_a_service_without_a_ready_pod_is_named(place, kube, namespace):
+    kube.apply(service())
+    pod(kube, "nats-0", ready=False)
+
+    code, words = refused(place, namespace)
+
+    assert (code, "none of its 1 pods is ready" in words) == (Exit.NO_NATS, True)
+
+
+def test_all_namespaces_are_looked_through():
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    only = {"metadata": {"name": "nats", "namespace": "far"}, "spec": {"selector": {"app": "nats"}}}
+    found = {"metadata": {"name": "nats-0"}, "status": ready}
+    where = stored.place(
+        paths={
+            "/api/v1/services": {"items": [only]},
+            "/api/v1/namespaces/far/pods": {"items": [found]},
+        }
+    )
+
+    assert broker.pod_port(where) == PodPort("far", "nats-0", 4222)
+
+
+def test_who_may_not_look_in_all_namespaces_is_told_to_name_one(plane, namespace):
+    user = connecting.place(Where(str(plane.user("nobody", namespace))))
+
+    code, words = refused(user)
+
+    assert (code, "--nats-namespace" in words) == (Exit.FORBIDDEN, True)
+
+
+def test_images_of_a_pipeline_that_is_not_there_say_so_before_nats_is_looked_for(plane, namespace):
+    where = ["--kubeconfig", str(plane.kubeconfig), "-n", namespace]
+
+    done = CliRunner().invoke(app, ["images", "absent", "-o", "out", *where])
+
+    assert isinstance(done.exception, CommandError)
+    assert done.exception.code is Exit.NOT_FOUND
+    assert "there is no pipeline 'absent'" in str(done.exception)
+
+
+@dataclass(frozen=True)
+class Tunnelled:
+    """An API server whose pods are at an address of this machine; notes who was asked for."""
+
+    api: Api
+    address: tuple[str, int]
+    asked: list[PodPort]
+
+    def request(self, *arguments, **options):
+        return self.api.request(*arguments, **options)
+
+    def lines(self, *arguments, **options):
+        return self.api.lines(*arguments, **options)
+
+    def tunnel(self, namespace, pod, port):
+        self.asked.append(PodPort(namespace, pod, port))
+        return socket.create_connection(self.address)
+
+
+def test_a_server_behind_the_tunnel_is_used_like_any_other(place, kube, namespace, nats):
+    kube.apply(service())
+    pod(kube, "nats-0")
+    host, _, port = nats.url.rpartition("/")[2].partition(":")
+    tunnelled = Tunnelled(place.api, (host, int(port)), [])
+    payload = b"x" * (2 << 20)
+
+    async def echoed(url):
+        token = nats.token_file.read_text().strip()
+        async with _jetstream.connect(url, name="test", token=token) as there:
+            await there.context.add_stream(name="s", subjects=["a"])
+            await there.context.publish("a", payload)
+            return (await there.context.get_last_msg("s", "a")).data
+
+    with broker.reached(Place(tunnelled, "default"), namespace) as url:
+        assert url != nats.url
+        _server.check_version(str(_server.greeting(url)["version"]), url)
+        heard = asyncio.run(echoed(url))
+
+    assert heard == payload
+    assert set(tunnelled.asked) == {PodPort(namespace, "nats-0", 4333)}
