@@ -68,6 +68,23 @@ wheels: $(READY) ## build the four distributions into dist/wheels
 	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python -o $(WHEELS) $$folder || exit 1; \
 	done
 
+BASE         ?= python:3.12-slim
+IMAGE_PYTHON ?= 3.12
+IMAGE_PREFIX ?= interact
+IMAGE_TAG    ?= latest
+.PHONY: images
+images: wheels ## build all images (BASE=… IMAGE_PYTHON=3.12 IMAGE_PREFIX=… IMAGE_TAG=… ONLY="nats dpc")
+	@$(BIN)/python images/wheels.py --python $(IMAGE_PYTHON)
+	@BASE="$(BASE)" PREFIX="$(IMAGE_PREFIX)" TAG="$(IMAGE_TAG)" ONLY="$(ONLY)" images/build.sh
+
+.PHONY: charts
+charts: $(READY) ## write what the charts hold of crds/, operators/ and their values
+	@$(BIN)/python helm/charts.py generate
+
+.PHONY: manifests
+manifests: $(READY) ## render the charts into dist/manifests, for kubectl apply --server-side -k
+	@$(BIN)/python helm/manifests.py --prefix $(IMAGE_PREFIX)
+
 E2E := build/e2e
 .PHONY: e2e
 e2e: wheels ## the examples with the built distributions, installed as users install them
