@@ -7,16 +7,14 @@ from typing import Any
 
 from interact_api import load, names
 from interact_api.board import Board
-from interact_api.config import OperatorConfig
 from interact_api.operator import KIND as OPERATOR_KIND
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import KIND as PIPELINE_KIND
 from interact_api.pipeline import Pipeline
 from interact_api.plain import entries, mapping
-from pydantic import ValidationError
 
 from interact_controller import labels
-from interact_controller.errors import BrokerError, BrokerUnreachable
+from interact_controller.errors import BrokerError
 from interact_controller.policy import Policy
 from interact_controller.ports import Broker, Store
 from interact_controller.seen import Key, Kind, Manifest, StreamSeen
@@ -31,7 +29,8 @@ class WorkloadSeen:
     """A Deployment as it is.
 
     ``owner`` is the uid of its controller, empty without one; ``former`` says that this is another
-    Pipeline, so that the garbage collector is about to remove it.
+    Pipeline, so that the garbage collector is about to remove it. ``pods`` counts those there are
+    or are about to be; ``settled`` says that they are what the Deployment asks for.
     """
 
     name: str
@@ -42,17 +41,32 @@ class WorkloadSeen:
     former: bool
     replicas: int
     ready: int
+    pods: int
     settled: bool
     trouble: str
 
     @property
-    def config(self) -> OperatorConfig | None:
-        """What its processes were started with."""
-        raw = self.variable(CONFIG_VARIABLE)
+    def config(self) -> str:
+        """What its processes were started with, as JSON."""
+        return self.variable(CONFIG_VARIABLE).replace("$$(", "$(")
+
+    @property
+    def reads(self) -> frozenset[tuple[str, str]]:
+        """The streams and consumers its processes read by."""
+        found = [mapping(one) for one in entries(self._wires().get("inputs"))]
+        return frozenset((str(one.get("stream")), str(one.get("durable"))) for one in found)
+
+    @property
+    def writes(self) -> frozenset[str]:
+        """The streams its processes write to."""
+        found = entries(self._wires().get("outputs"))
+        return frozenset(str(mapping(one).get("stream")) for one in found)
+
+    def _wires(self) -> dict[str, Any]:
         try:
-            return OperatorConfig.model_validate_json(raw) if raw else None
-        except ValidationError:
-            return None
+            return mapping(json.loads(self.config or "{}"))
+        except ValueError:
+            return {}
 
     def variable(self, name: str) -> str:
         """The value of an environment variable of its container."""
@@ -126,6 +140,13 @@ class Observed:
         """Whether what removed edges hold may be lost."""
         return self.pipeline.metadata.annotations.get(labels.DROP) == "true"
 
+    def still(self, operator: str) -> bool:
+        """Whether no process of an operator runs, nor is about to."""
+        live = [one for one in self.workloads.values() if one.operator == operator]
+        return not self.pods_of(operator) and all(
+            one.pods == 0 and one.replicas == 0 for one in live
+        )
+
     def pods_of(self, operator: str) -> tuple[PodSeen, ...]:
         """The pods of one operator, ending ones too."""
         return tuple(pod for pod in self.pods if pod.operator == operator)
@@ -168,17 +189,20 @@ def _sound(manifest: Manifest, kind: str) -> Manifest:
 async def observe(
     found: Pipeline, manifest: Manifest, store: Store, broker: Broker, board: Board, policy: Policy
 ) -> Observed:
-    """Look at everything around a pipeline."""
+    """Look at everything around a pipeline.
+
+    Pods are looked at before streams: whatever a pod that is gone has sent is in the streams.
+    """
     namespace, name, uid = found.metadata.namespace or "", found.metadata.name, found.metadata.uid
     usable, unusable, forbidden = _operators(found, store, policy)
+    deployments = workloads(store.of_pipeline(Kind.DEPLOYMENT, namespace, name), uid)
+    pods = [one for one in store.of_pipeline(Kind.POD, namespace, name) if not _over(one)]
     streams: dict[str, StreamSeen] | None = None
     parameters: Mapping[str, Any] = {}
     words = ""
     try:
         streams = {one.name: one for one in await broker.of_pipeline(namespace, name)}
         parameters = await _parameters(broker, names.state_bucket(namespace, name), streams)
-    except BrokerUnreachable as error:
-        streams, words = None, str(error)
     except BrokerError as error:
         streams, words = None, str(error)
     return Observed(
@@ -188,8 +212,8 @@ async def observe(
         operators=usable,
         unusable=unusable,
         forbidden=forbidden,
-        workloads=workloads(store.of_pipeline(Kind.DEPLOYMENT, namespace, name), uid),
-        pods=tuple(_pod(one) for one in store.of_pipeline(Kind.POD, namespace, name)),
+        workloads=deployments,
+        pods=tuple(_pod(one) for one in pods),
         streams=streams,
         parameters=parameters,
         broker_words=words,
@@ -258,8 +282,9 @@ def workload(manifest: Manifest, uid: str) -> WorkloadSeen:
     ]
     owner = mapping(owners[0]) if owners else {}
     replicas = spec.get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= about.get("generation", 0)
     settled = (
-        status.get("observedGeneration", 0) >= about.get("generation", 0)
+        seen
         and status.get("updatedReplicas", 0) >= replicas
         and status.get("replicas", 0) == status.get("updatedReplicas", 0)
         and status.get("readyReplicas", 0) >= replicas
@@ -273,6 +298,7 @@ def workload(manifest: Manifest, uid: str) -> WorkloadSeen:
         former=owner.get("kind") == PIPELINE_KIND and owner.get("uid") != uid,
         replicas=int(replicas),
         ready=int(status.get("readyReplicas", 0)),
+        pods=int(status.get("replicas", 0)) if seen else max(1, int(replicas)),
         settled=settled,
         trouble=_trouble(entries(status.get("conditions"))),
     )
@@ -288,6 +314,11 @@ def _trouble(conditions: Sequence[Any]) -> str:
         ),
         "",
     )
+
+
+def _over(manifest: Manifest) -> bool:
+    """Whether a pod has ended for good (evicted, for example) and only its record is there."""
+    return mapping(manifest.get("status")).get("phase") in {"Succeeded", "Failed"}
 
 
 def _pod(manifest: Manifest) -> PodSeen:

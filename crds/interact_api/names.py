@@ -132,3 +132,12 @@ def trigger_subject(namespace: str, pipeline: str, operator: str, trigger: str) 
 def workload(pipeline: str, operator: str) -> str:
     """The Deployment, ConfigMap and Service of an operator in a pipeline."""
     return kubernetes_name(pipeline, operator)
+
+
+def run_nonce(uid: str) -> str:
+    """The nonce of a pipeline's run, 32 hexadecimal digits; another pipeline's uid gives another.
+
+    >>> len(run_nonce("0d7e3a52-5a0c-4b7b-a1a3-4d0c8bd7e7a9"))
+    32
+    """
+    return hashlib.blake2b(uid.encode(), digest_size=16).hexdigest()

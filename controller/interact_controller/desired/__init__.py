@@ -1,0 +1,1 @@
+"""What should be there, as pure functions of what was observed."""

@@ -1,0 +1,242 @@
+"""The Deployment of one operator of a pipeline: restricted, and the same for the same input."""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from interact_api import names
+from interact_api.config import OperatorConfig
+from interact_api.model import API_VERSION
+from interact_api.operator import OperatorSpec
+from interact_api.pipeline import KIND, Pipeline
+from interact_api.template import PodTemplate
+from pydantic import JsonValue
+
+from interact_controller import labels
+from interact_controller.desired.templates import SCRATCH, TOKEN, TOKEN_FOLDER
+from interact_controller.policy import Policy
+from interact_controller.seen import Manifest
+
+CONTAINER: Final = "operator"
+HTTP_PORT: Final = 9090
+PATIENCE_SECONDS: Final = 600
+"""How long a pod waits for NATS and its streams before it gives up and is started again."""
+TEMPORARY: Final = "/tmp"  # noqa: S108  # in the container
+
+
+def configuration(config: OperatorConfig) -> str:
+    """What a process is started with; parameters travel apart, so that they never roll pods."""
+    return config.model_dump_json(by_alias=True, exclude={"parameters", "revision"})
+
+
+def manifest(
+    pipeline: Pipeline,
+    name: str,
+    spec: OperatorSpec,
+    template: PodTemplate,
+    policy: Policy,
+    *,
+    operator: str,
+    image: str,
+    config: str,
+) -> Manifest:
+    """The Deployment, without replicas and without the hash of itself.
+
+    Args:
+        pipeline: Owner of the Deployment.
+        name: The operator's name in the pipeline.
+        spec: The operator in the catalogue.
+        template: Its pod template with the pipeline's overrides.
+        policy: The administrator's decisions.
+        operator: Name of the InteractOperator.
+        image: What its container runs.
+        config: Its configuration, as JSON.
+    """
+    selector = {labels.PIPELINE: pipeline.metadata.name, labels.OPERATOR: name}
+    ours = {labels.MANAGED_BY: "interact", labels.NAME: operator, **selector}
+    pod_metadata: dict[str, JsonValue] = {"labels": {**template.labels, **ours}}
+    if template.annotations:
+        pod_metadata["annotations"] = dict(template.annotations)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": names.workload(pipeline.metadata.name, name),
+            "namespace": pipeline.metadata.namespace,
+            "labels": dict[str, JsonValue](ours),
+            "ownerReferences": [owner(pipeline)],
+        },
+        "spec": {
+            "revisionHistoryLimit": 2,
+            "selector": {"matchLabels": dict[str, JsonValue](selector)},
+            "strategy": _strategy(parallel=spec.parallel),
+            "template": {
+                "metadata": pod_metadata,
+                "spec": _pod(spec, template, policy, selector, image=image, config=config),
+            },
+        },
+    }
+
+
+def owner(pipeline: Pipeline) -> dict[str, JsonValue]:
+    """The controller owner reference of everything that belongs to a pipeline."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": pipeline.metadata.name,
+        "uid": pipeline.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def digest(deployment: Manifest) -> str:
+    """A hash of a manifest; tells our changes from other people's."""
+    text = json.dumps(deployment, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _strategy(*, parallel: bool) -> dict[str, JsonValue]:
+    """Never two sources or reducers; others get their successors before they go."""
+    if not parallel:
+        return {"type": "Recreate"}
+    return {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0},
+    }
+
+
+def _pod(
+    spec: OperatorSpec,
+    template: PodTemplate,
+    policy: Policy,
+    selector: dict[str, str],
+    *,
+    image: str,
+    config: str,
+) -> dict[str, Any]:
+    said = _dumped(template)
+    security = said.get("securityContext", {})
+    pod: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            **security,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(spec, template, said, policy, image=image, config=config)],
+        "volumes": _volumes(template, said, policy),
+        "terminationGracePeriodSeconds": template.termination_grace_period_seconds or 30,
+    }
+    for field in (
+        "nodeSelector",
+        "tolerations",
+        "affinity",
+        "topologySpreadConstraints",
+        "runtimeClassName",
+        "serviceAccountName",
+        "priorityClassName",
+    ):
+        if said.get(field):
+            pod[field] = said[field]
+    if template.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": one.name} for one in template.image_pull_secrets]
+    for constraint in pod.get("topologySpreadConstraints", ()):
+        constraint.setdefault("whenUnsatisfiable", "ScheduleAnyway")
+        constraint["labelSelector"] = {"matchLabels": selector}
+    return pod
+
+
+def _dumped(template: PodTemplate) -> dict[str, Any]:
+    """The template as JSON; what says nothing is left out."""
+    return template.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
+
+
+def _container(
+    spec: OperatorSpec,
+    template: PodTemplate,
+    said: dict[str, Any],
+    policy: Policy,
+    *,
+    image: str,
+    config: str,
+) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": policy.pull_policy,
+        "env": [*_environment(policy, config), *said.get("env", ())],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "http"},
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": "http"},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+        },
+        "volumeMounts": _mounts(template, said, policy),
+    }
+    if spec.command:
+        container["command"] = list(spec.command)
+    if said.get("envFrom"):
+        container["envFrom"] = said["envFrom"]
+    if said.get("resources"):
+        container["resources"] = said["resources"]
+    return container
+
+
+def _environment(policy: Policy, config: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": "INTERACT_CONFIG", "value": config.replace("$(", "$$(")},
+        {"name": "INTERACT_NATS_URL", "value": policy.pod_nats_url},
+        {"name": "INTERACT_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "INTERACT_HTTP_PORT", "value": str(HTTP_PORT)},
+        {"name": "INTERACT_PATIENCE_SECONDS", "value": str(PATIENCE_SECONDS)},
+    ]
+    if policy.pod_nats_secret:
+        path = f"{TOKEN_FOLDER}/nats/token"
+        found.append({"name": "INTERACT_NATS_TOKEN_FILE", "value": path})
+    return found
+
+
+def _mounts(
+    template: PodTemplate, said: dict[str, Any], policy: Policy
+) -> list[dict[str, JsonValue]]:
+    mounts: list[dict[str, JsonValue]] = list(said.get("volumeMounts", ()))
+    if not _brings_scratch(template):
+        mounts.append({"name": SCRATCH, "mountPath": TEMPORARY})
+    if policy.pod_nats_secret:
+        mounts.append({"name": TOKEN, "mountPath": f"{TOKEN_FOLDER}/nats", "readOnly": True})
+    return mounts
+
+
+def _volumes(
+    template: PodTemplate, said: dict[str, Any], policy: Policy
+) -> list[dict[str, JsonValue]]:
+    volumes: list[dict[str, JsonValue]] = list(said.get("volumes", ()))
+    if not _brings_scratch(template):
+        volumes.append({"name": SCRATCH, "emptyDir": {}})
+    if policy.pod_nats_secret:
+        secret: dict[str, JsonValue] = {
+            "secretName": policy.pod_nats_secret,
+            "optional": True,
+            "items": [{"key": "token", "path": "token"}],
+        }
+        volumes.append({"name": TOKEN, "secret": secret})
+    return volumes
+
+
+def _brings_scratch(template: PodTemplate) -> bool:
+    return any(mount.mount_path.rstrip("/") == TEMPORARY for mount in template.volume_mounts)
