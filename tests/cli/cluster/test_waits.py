@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from cli.cluster import stored
 from interact.cli.cluster import progress, waits
+from interact.cli.cluster.api import ApiError
 from interact.cli.cluster.waits import Patience
 from interact.cli.exits import CommandError, Exit
 
@@ -95,3 +96,28 @@ def test_a_deleted_pipeline_is_gone_with_its_last_pod():
     assert {query["labelSelector"] for path, query in where.api.asked if path == pods} == {
         "interact.science/pipeline=demo"
     }
+
+
+def test_a_cluster_that_does_not_answer_for_a_while_ends_no_wait():
+    where, last = stored.place(phase("Running", 3)), phase("Suspended", 0)
+    path = stored.PATHS["Pipeline"] + "demo"
+    where.api.refused[path] = ApiError(0, "https://a: Connection refused")
+    days = Days([lambda: None, where.api.refused.clear, put(where, last)])
+
+    after = waits.until(where, phase("Running", 3), progress.suspended, days.patience())
+
+    assert after == last
+    assert days.heard == [
+        "waiting: no API server answers at https://a: Connection refused",
+        "waiting: 3 replicas left",
+    ]
+
+
+def test_a_cluster_that_never_answers_again_ends_it_in_time():
+    where = stored.place()
+    where.api.refused[stored.PATHS["Pipeline"] + "demo"] = ApiError(503, "busy")
+
+    with pytest.raises(CommandError, match="answers 503: busy") as raised:
+        waits.until(where, phase("Running", 3), progress.suspended, Days().patience(2))
+
+    assert raised.value.code is Exit.TIMEOUT

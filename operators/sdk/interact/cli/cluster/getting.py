@@ -1,5 +1,6 @@
 """`interact get`: objects as they are, and as they change."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -13,6 +14,8 @@ from interact.cli.cluster.objects import Place
 from interact.cli.cluster.options import Form
 from interact.cli.cluster.refusals import refusal
 
+AGAIN_SECONDS: Final = 0.2
+"""Before a watch the server ended is begun again: a proxy may end each at once."""
 _EXPIRED: Final = 410
 _TABLES: Final = {Form.TABLE, Form.WIDE}
 
@@ -31,6 +34,7 @@ def get(place: Place, words: Sequence[str], form: Form, selector: str, *, watch:
             version = _follow(place, kind, selector, form, version, echo)
         except _ExpiredError:
             echo, version = show(place, kind, names, form, selector)
+        time.sleep(AGAIN_SECONDS)
 
 
 class _ExpiredError(Exception):

@@ -7,8 +7,9 @@ from typing import Final
 
 import typer
 from interact_api.problem import listed
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from interact.cli.cluster import columns, described, kinds, loads, objects
 from interact.cli.cluster.api import Object
@@ -59,10 +60,17 @@ def top(place: Place, name: str, *, once: bool) -> None:
         lines = columns.aligned([loads.TITLES, *loads.rows(found, spaces=everywhere)])
         typer.echo("\n".join(line.rstrip() for line in lines))
         return
-    with Live(loads.table(found, spaces=everywhere), console=console) as live:
+    table = loads.table(found, spaces=everywhere)
+    with Live(table, console=console) as live:
         while True:
             time.sleep(REFRESH_SECONDS)
-            live.update(loads.table(_pipelines(place, name), spaces=everywhere))
+            try:
+                table = loads.table(_pipelines(place, name), spaces=everywhere)
+                live.update(table)
+            except CommandError as error:
+                if error.code is not Exit.UNREACHABLE:
+                    raise
+                live.update(Group(table, Text(f"not known at the moment: {error.lines[0]}")))
 
 
 def _pipelines(place: Place, name: str) -> list[Object]:

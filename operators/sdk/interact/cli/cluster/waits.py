@@ -84,8 +84,8 @@ def _pods(place: Place, name: str) -> int:
 def _waited(look: Callable[[], tuple[Object, Progress]], what: str, patience: Patience) -> Object:
     end, told = patience.now() + patience.seconds, ""
     while True:
-        found, progress = look()
-        if progress.done:
+        found, progress = _looked(look)
+        if found is not None and progress.done:
             return found
         if progress.words != told:
             told = progress.words
@@ -97,3 +97,13 @@ def _waited(look: Callable[[], tuple[Object, Progress]], what: str, patience: Pa
                 "give a longer --timeout, or look: interact describe; does the controller run?",
             )
         patience.pause(min(LOOK_SECONDS, max(end - patience.now(), 0)))
+
+
+def _looked(look: Callable[[], tuple[Object, Progress]]) -> tuple[Object | None, Progress]:
+    """What is seen; a cluster that does not answer for a while ends no wait."""
+    try:
+        return look()
+    except CommandError as error:
+        if error.code is not Exit.UNREACHABLE:
+            raise
+        return None, Progress(done=False, words=error.lines[0])
