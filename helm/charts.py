@@ -175,7 +175,10 @@ def schema(values: str) -> dict[str, Any]:
             at = at["properties"].setdefault(name, _object())
         rule = RULES.get(path, {"type": TYPES[type(default)]})
         at["properties"][last] = {"description": text, **rule}
-    root["properties"]["global"] = {"description": "What Helm passes to all charts.", "type": "object"}
+    root["properties"]["global"] = {
+        "description": "What Helm passes to all charts.",
+        "type": "object",
+    }
     return root
 
 

