@@ -10,6 +10,7 @@ import pytest
 
 from cluster import kube as client
 from cluster import servers, shared
+from cluster.node import Node
 from cluster.plane import Plane
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -108,3 +109,19 @@ def namespace(make_namespace: Callable[..., str]) -> str:
 def kube(plane: Plane, namespace: str) -> client.Kube:
     """A cluster administrator's client, in the test's namespace."""
     return plane.kube(namespace)
+
+
+@pytest.fixture(scope="module")
+def node(
+    plane: Plane, namespace_prefix: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Node]:
+    """A node that runs the pods of this module's namespaces as processes."""
+    made = Node(
+        plane,
+        tmp_path_factory.mktemp("node"),
+        f"{namespace_prefix}node",
+        lambda namespace: namespace.startswith(namespace_prefix),
+    )
+    made.start()
+    yield made
+    made.stop()

@@ -216,7 +216,9 @@ class Kube:
             return last[0] if last[0] is not None and until(last[0]) else None
 
         def told() -> str:
-            return f"{resource}/{name} as wanted; it is {yaml.safe_dump(last[0])}"
+            shown = dict(last[0] or {})
+            shown.pop("metadata", None)  # mostly managed fields
+            return f"{resource}/{name} as wanted; it is\n{yaml.safe_dump(shown)}"
 
         return cast("Object", waiting.eventually(look, told, within))
 
