@@ -153,7 +153,9 @@ def described(values: str) -> list[tuple[str, Any, str]]:
             else:
                 raise ValueError(f"{path} has no '# -- ' comment above it")
 
-    walk(yaml.compose(values, yaml.SafeLoader), "")
+    root = yaml.compose(values, yaml.SafeLoader)
+    if isinstance(root, yaml.MappingNode):
+        walk(root, "")
     return rows
 
 

@@ -11,12 +11,17 @@ import nats
 TIMEOUT_SECONDS = 10
 
 
+def token() -> str | None:
+    """What the server asks for, if anything."""
+    path = os.environ.get("INTERACT_NATS_TOKEN_FILE")
+    return Path(path).read_text(encoding="utf-8").strip() if path else None
+
+
 async def jetstream() -> str:
     """How many streams the account has."""
-    token = os.environ.get("INTERACT_NATS_TOKEN_FILE")
     client = await nats.connect(
         os.environ["INTERACT_NATS_URL"],
-        token=Path(token).read_text(encoding="utf-8").strip() if token else None,
+        token=token(),
         connect_timeout=TIMEOUT_SECONDS,
         allow_reconnect=False,
     )
