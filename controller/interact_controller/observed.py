@@ -202,7 +202,10 @@ async def observe(
     words = ""
     try:
         streams = {one.name: one for one in await broker.of_pipeline(namespace, name)}
-        parameters = await _parameters(broker, names.state_bucket(namespace, name), streams)
+        bucket = names.state_bucket(namespace, name)
+        state = streams.get(f"KV_{bucket}")
+        if state is not None and state.metadata.get(labels.STREAM_UID) == uid:
+            parameters = _read(await broker.get(bucket, PARAMETERS))
     except BrokerError as error:
         streams, words = None, str(error)
     return Observed(
@@ -220,12 +223,8 @@ async def observe(
     )
 
 
-async def _parameters(
-    broker: Broker, bucket: str, streams: Mapping[str, StreamSeen]
-) -> Mapping[str, Any]:
-    if f"KV_{bucket}" not in streams:
-        return {}
-    raw = await broker.get(bucket, PARAMETERS)
+def _read(raw: bytes | None) -> Mapping[str, Any]:
+    """The document of parameters; what is none counts as empty and is written anew."""
     try:
         return mapping(json.loads(raw)) if raw else {}
     except ValueError:

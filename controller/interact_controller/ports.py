@@ -1,7 +1,7 @@
 """What the reconcile needs of the outside, in as few words as possible."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -126,7 +126,7 @@ class Reports(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything a reconcile may touch."""
+    """Everything a reconcile may touch; ``told`` has when each status was written last."""
 
     store: Store
     cluster: Cluster
@@ -134,3 +134,4 @@ class World:
     reports: Reports
     policy: Policy
     now: Callable[[], datetime]
+    told: dict[Key, datetime] = field(default_factory=dict[Key, datetime])

@@ -1,7 +1,22 @@
 """One look at one object: observe, desire, compare, apply, and tell once, last."""
 
+from interact_api.load import SpecError
+from interact_api.plain import mapping
+from interact_api.topology import most_replicas
+
+from interact_controller import applying, changes, observed, operators, status, telling
+from interact_controller.desired import state
+from interact_controller.desired.state import Desired, Stage
+from interact_controller.errors import Conflict, Stalled, Waiting
+from interact_controller.observed import Observed
 from interact_controller.ports import World
-from interact_controller.seen import Key
+from interact_controller.seen import Key, Kind
+
+AGAIN_SECONDS = 0.2
+"""After a conflict: the newer object is about to be heard of."""
+STEP_SECONDS = 1.0
+"""Between two looks while something runs empty or a scan is about to be complete."""
+BROKER_SECONDS = 10.0
 
 
 async def reconcile(key: Key, world: World) -> float | None:
@@ -17,4 +32,93 @@ async def reconcile(key: Key, world: World) -> float | None:
     Raises:
         ControllerError: What a later look may find mended; the queue logs it and backs off.
     """
-    raise NotImplementedError(key, world)
+    try:
+        if key.kind is Kind.OPERATOR:
+            return await operators.reconcile(key, world)
+        return await _pipeline(key, world)
+    except Conflict:
+        return AGAIN_SECONDS
+
+
+async def _pipeline(key: Key, world: World) -> float | None:
+    manifest = world.store.get(key)
+    if manifest is None:
+        world.reports.forget(key.namespace, key.name)
+        world.told.pop(key, None)
+        return None
+    if "deletionTimestamp" in mapping(manifest["metadata"]):
+        return None  # the garbage collector removes the Deployments, the sweeper the streams
+    try:
+        pipeline = observed.pipeline(manifest)
+    except SpecError as error:
+        told = status.refused(manifest, str(error), world.now())
+        return await telling.tell(key, manifest, told, world)
+    board = world.reports.board(key.namespace, key.name)
+    seen = await observed.observe(
+        pipeline, manifest, world.store, world.broker, board, world.policy
+    )
+    now = world.now()
+    board.sample(now.timestamp())
+    _poll(seen, now.timestamp())
+    desired: Desired | None = None
+    trouble: Stalled | Waiting | None = None
+    try:
+        desired = state.state(seen, world.policy)
+        _assign(seen, desired, now.timestamp())
+        todo = changes.changes(seen, desired, world.policy)
+        await applying.apply(todo, seen, world)
+    except (Stalled, Waiting) as error:
+        trouble = error
+    told = status.status(seen, desired, trouble, now)
+    wait = await telling.tell(key, manifest, told, world)
+    return _soonest(wait, _next(seen, desired, trouble, world))
+
+
+def _poll(seen: Observed, now: float) -> None:
+    """Tell the board what waits at the consumers."""
+    if seen.streams is None:
+        return
+    pending: dict[str, dict[tuple[str, str], tuple[int, int]]] = {}
+    for one in seen.workloads.values():
+        for stream, durable in one.reads:
+            live = seen.streams.get(stream)
+            consumer = (live.consumers or {}).get(durable) if live is not None else None
+            if consumer is not None:
+                counts = (consumer.pending, consumer.ack_pending)
+                pending.setdefault(one.operator, {})[stream, durable] = counts
+    seen.board.poll(seen.name, pending, now)
+
+
+def _assign(seen: Observed, desired: Desired, now: float) -> None:
+    """Tell the board who there should be."""
+    placed = {one.name: one for one in seen.pipeline.spec.operators}
+    live = {one.operator: one.replicas for one in seen.workloads.values()}
+    chosen = {one.operator: one.replicas for one in desired.workloads}
+    replicas = {}
+    for name, one in placed.items():
+        number = chosen.get(name)
+        replicas[seen.name, name] = number or live.get(name) or most_replicas(one)
+    configs = {(seen.name, name): config for name, config in desired.configs.items()}
+    seen.board.assign(configs, replicas, now)
+
+
+def _next(
+    seen: Observed, desired: Desired | None, trouble: Stalled | Waiting | None, world: World
+) -> float | None:
+    """When to look again without being woken."""
+    if isinstance(trouble, Waiting):
+        return trouble.after
+    if seen.streams is None:
+        return BROKER_SECONDS
+    if desired is None or desired.stage in {Stage.COMPLETED, Stage.SUSPENDED, Stage.DRAINED}:
+        return None
+    if desired.waits or desired.stage is Stage.DRAINING:
+        return STEP_SECONDS
+    sources = [one for one in seen.board.of(seen.name) if one.is_source]
+    if sources and seen.board.sources_done(seen.name):
+        return STEP_SECONDS
+    return world.policy.status_seconds if status.flows(seen, world.now()) else None
+
+
+def _soonest(*times: float | None) -> float | None:
+    return min((one for one in times if one is not None), default=None)

@@ -71,10 +71,11 @@ class Reason(StrEnum):
     FORMER_PODS = "FormerPods"
     EDGES_DRAINING = "EdgesDraining"
     QUOTA_EXCEEDED = "QuotaExceeded"
-    NOT_READY = "NotReady"
+    NOT_STARTED = "NotStarted"
     STARTING = "Starting"
     ROLLING = "Rolling"
     # What it does.
+    READY = "Ready"
     RUNNING = "Running"
     IDLE = "Idle"
     DRAINING = "Draining"

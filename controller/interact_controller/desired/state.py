@@ -61,6 +61,7 @@ class Desired:
         configs: What each operator is to work with in the end.
         waits: Where the graph is being changed: what has to run empty first. Streams and
             Deployments that are not there are not made, and none is removed, until this is empty.
+        paused: Operators that must not run meanwhile.
     """
 
     stage: Stage
@@ -70,6 +71,7 @@ class Desired:
     parameters: dict[str, Any]
     configs: Mapping[str, OperatorConfig] = field(default_factory=dict[str, OperatorConfig])
     waits: tuple[str, ...] = ()
+    paused: frozenset[str] = frozenset()
 
 
 def state(observed: Observed, policy: Policy) -> Desired:
@@ -84,7 +86,9 @@ def state(observed: Observed, policy: Policy) -> Desired:
     if found:
         raise Stalled(found[0].reason, "; ".join(f"{one.path}: {one.message}" for one in found))
     plan = streams.plan(observed.pipeline, observed.operators, plan_settings(observed, policy))
-    edit = rewiring.rewiring(observed, {one.name: one for one in plan.streams})
+    planned = {one.name: one for one in plan.streams}
+    over = _was_completed(observed)  # nothing runs that could read what is left
+    edit = rewiring.Rewiring() if over else rewiring.rewiring(observed, planned)
     now = stage(observed, plan, waits=bool(edit.waits))
     return Desired(
         stage=now,
@@ -94,6 +98,7 @@ def state(observed: Observed, policy: Policy) -> Desired:
         parameters=_parameters(observed, plan),
         configs=plan.operators,
         waits=edit.waits,
+        paused=edit.paused,
     )
 
 

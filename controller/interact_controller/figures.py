@@ -1,0 +1,122 @@
+"""The numbers of a pipeline's status: operators, edges, scans."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from interact_api import names
+from interact_api.board import Board, ScanView
+from interact_api.conditions import Reason
+from interact_api.pipeline_status import (
+    EdgeState,
+    OperatorState,
+    RefusedParameter,
+    ScanPhase,
+    ScanState,
+)
+from interact_api.plain import entries, mapping
+from interact_api.topology import split
+
+from interact_controller import diagnosis
+from interact_controller.desired.state import Desired
+from interact_controller.diagnosis import Finding
+from interact_controller.observed import Observed
+
+MOST_SCANS = 16
+_LONGEST = 1000
+
+
+def findings(observed: Observed, desired: Desired) -> dict[str, Finding]:
+    """What is wrong, by operator; those that need nobody are left out."""
+    found: dict[str, Finding] = {}
+    for one in desired.workloads:
+        live = observed.workloads.get(one.name)
+        wanted = one.replicas if one.replicas is not None else (live.replicas if live else 1)
+        if wanted == 0 and live is not None:
+            continue
+        trouble = diagnosis.finding(one.operator, one.image, live, observed.pods_of(one.operator))
+        if trouble is None and live is not None and live.replicas != wanted:
+            trouble = Finding(Reason.STARTING, f"{one.operator}: {wanted} replicas are asked for")
+        if trouble is not None:
+            found[one.operator] = trouble
+    return found
+
+
+def operators(
+    observed: Observed, desired: Desired, troubles: Mapping[str, Finding]
+) -> Iterator[OperatorState]:
+    """One entry for each operator."""
+    for one in desired.workloads:
+        live = observed.workloads.get(one.name)
+        record = observed.board.operators.get((observed.name, one.operator))
+        replicas = one.replicas if one.replicas is not None else (live.replicas if live else 1)
+        refused: dict[str, str] = {}
+        revisions: list[int] = []
+        for replica in record.present if record is not None else ():
+            if replica.report is not None:
+                revisions.append(replica.report.revision)
+                refused.update(replica.report.refused)
+        trouble = troubles.get(one.operator)
+        rate = record.rates()[0] if record is not None and replicas else 0.0
+        yield OperatorState(
+            name=one.operator,
+            image=one.image,
+            ready=min(live.ready, 10_000) if live is not None else 0,
+            replicas=replicas,
+            frames_per_second=rounded(rate),
+            parameter_revision=max(min(revisions, default=0), 0),
+            refused_parameters=tuple(
+                RefusedParameter(name=name, message=words[:_LONGEST])
+                for name, words in sorted(refused.items())
+                if name in desired.configs[one.operator].parameters
+            ),
+            message=trouble.message[:_LONGEST] if trouble is not None else "",
+        )
+
+
+def rounded(rate: float) -> float:
+    """A rate as it is shown: two digits, so that noise is no news."""
+    return float(f"{rate:.2g}")
+
+
+def edges(observed: Observed) -> Iterator[EdgeState]:
+    """One entry for each edge whose stream is there."""
+    for edge in observed.pipeline.spec.edges:
+        (source, port), (target, entry) = split(edge.source), split(edge.target)
+        name = names.stream(observed.namespace, observed.name, source, port)
+        stream = (observed.streams or {}).get(name)
+        if stream is None:
+            continue
+        consumer = (stream.consumers or {}).get(names.durable(target, entry))
+        yield EdgeState(
+            source=edge.source,
+            target=edge.target,
+            pending_messages=consumer.pending if consumer is not None else 0,
+            pending_bytes=stream.bytes,
+            redelivered=consumer.redelivered if consumer is not None else 0,
+        )
+
+
+def scans(board: Board, pipeline: str, before: Mapping[str, Any]) -> tuple[ScanState, ...]:
+    """The latest scans; those a former controller told of stay until others take their place."""
+    kept = {
+        str(one.get("id")): ScanState.model_validate(one)
+        for one in map(mapping, entries(before.get("scans")))
+    }
+    for view in board.scans():
+        if view.pipeline == pipeline and len(view.id) <= 253:
+            kept[view.id] = _scan(view)
+    return tuple(kept.values())[-MOST_SCANS:]
+
+
+def _scan(view: ScanView) -> ScanState:
+    state = ScanPhase.RUNNING
+    if view.complete:
+        state = ScanPhase.INCOMPLETE if view.unintended else ScanPhase.COMPLETE
+    share = view.covered / view.total if view.total else 0.0
+    return ScanState(
+        id=view.id,
+        state=state,
+        completeness=min(round(share, 3), 1.0),
+        frames=max(view.total, 0),
+        missing=max(view.unintended, 0),
+    )
