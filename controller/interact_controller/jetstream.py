@@ -1,0 +1,342 @@
+"""The one door to NATS: JetStream's API as plain JSON, and what operator processes tell."""
+
+import asyncio
+import base64
+import binascii
+import dataclasses
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import nats.errors
+from interact_api import names, report
+from interact_api.report import Report
+from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from interact_controller import stream_json
+from interact_controller.errors import (
+    BrokerUnreachable,
+    OverBudget,
+    StreamRefused,
+)
+from interact_controller.seen import ConsumerSeen, StreamSeen
+
+logger = logging.getLogger(__name__)
+
+REQUEST_SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 2
+ASK_AGAIN_SECONDS: Final = 2.0
+NOT_FOUND: Final = frozenset({10014, 10059, 10037})
+"""nats-server, errors.json: no consumer, no stream, no message."""
+NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
+"""nats-server, errors.json: account, resources, memory or storage exceeded."""
+
+Heard = Callable[[str, str, Report], None]
+"""Called with namespace, pipeline and report."""
+
+
+@asynccontextmanager
+async def connect(url: str, token_file: str, name: str) -> AsyncIterator["JetStream"]:
+    """A connection that is there even while NATS is not: calls fail then, and it tries for ever.
+
+    Args:
+        url: For example ``nats://nats:4222``; several with commas.
+        token_file: A file with the token it asks for; empty without one.
+        name: How the server's monitoring shows this process.
+    """
+    broker = JetStream(url, token_file, name)
+    task = asyncio.ensure_future(broker.keep_connected())
+    try:
+        yield broker
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with suppress(Exception):  # nothing to do about a connection that cannot be closed
+            await asyncio.wait_for(broker.client.close(), REQUEST_SECONDS)
+
+
+class JetStream:
+    """The Broker port; see `connect`."""
+
+    def __init__(self, url: str, token_file: str, name: str) -> None:
+        self.client = Client()
+        self._url = url
+        self._token_file = token_file
+        self._name = name
+        self._words = "it was not reached yet"
+        self._heard: list[Heard] = []
+        self._again: list[Callable[[], None]] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server answers just now."""
+        return self.client.is_connected
+
+    def on_report(self, heard: Heard) -> None:
+        """Call ``heard`` for each report of an operator process."""
+        self._heard.append(heard)
+
+    def on_connected(self, again: Callable[[], None]) -> None:
+        """Call ``again`` each time a connection is there (again)."""
+        self._again.append(again)
+
+    async def keep_connected(self) -> None:
+        """Connect, and try again until it is done; nats-py reconnects by itself from then on."""
+        while True:
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    await self._connect()
+            except (OSError, nats.errors.Error, TimeoutError, ValueError) as error:
+                self._words = str(error) or type(error).__name__
+                logger.warning(
+                    "NATS is not reached", extra={"url": self._url, "error": self._words}
+                )
+                with suppress(Exception):
+                    await self.client.close()
+                self.client = Client()
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _connect(self) -> None:
+        token = await asyncio.to_thread(_token, self._token_file)
+
+        async def on_error(error: Exception) -> None:
+            self._words = str(error) or type(error).__name__
+            logger.warning("NATS", extra={"error": self._words})
+
+        async def on_reconnected() -> None:
+            self._tell()
+
+        await self.client.connect(
+            [one.strip() for one in self._url.split(",")], name=self._name, token=token,
+            error_cb=on_error, reconnected_cb=on_reconnected, allow_reconnect=True,
+            max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10,
+            connect_timeout=CONNECT_SECONDS,
+        )  # fmt: skip
+        await self.client.subscribe(names.status_subject("*", "*", "*") + ".*", cb=self._hear)
+        await self.client.flush()
+        self._tell()
+
+    def _tell(self) -> None:
+        for again in self._again:
+            again()
+
+    async def _hear(self, message: Msg) -> None:
+        parts = message.subject.split(".")
+        with suppress(msgspec.MsgspecError):  # somebody else's words
+            told = report.decode(message.data)
+            for heard in self._heard:
+                heard(parts[1], parts[2], told)
+
+    # -- looking ------------------------------------------------------------------------------
+
+    async def streams(self, installation: str) -> Sequence[StreamSeen]:
+        """All streams of an installation, buckets too, without their consumers.
+
+        Raises:
+            BrokerUnreachable: If no server answers in time.
+        """
+        return [one for one in await self._list({}) if one.metadata.get(stream_json.INSTALLATION) == installation]  # fmt: skip
+
+    async def of_pipeline(self, namespace: str, pipeline: str) -> Sequence[StreamSeen]:
+        """The streams of a pipeline's name with their consumers, whoever made them.
+
+        Raises:
+            BrokerUnreachable: If no server answers in time.
+        """
+        subjects = (
+            names.port_subject(namespace, pipeline, "*", "*") + ".*",
+            names.placeholder_subject(namespace, pipeline, "*", "*"),
+        )
+        single = (
+            names.dead_letter_stream(namespace, pipeline),
+            names.images_stream(namespace, pipeline),
+            f"KV_{names.state_bucket(namespace, pipeline)}",
+        )
+        lists = await asyncio.gather(
+            *(self._list({"subject": one}) for one in subjects),
+            *(self._plain(one) for one in single),
+        )
+        found = {one.name: one for several in lists for one in several}
+        full = await asyncio.gather(*(self._with_consumers(one) for one in found.values()))
+        return sorted(full, key=lambda one: one.name)
+
+    async def stream(self, name: str) -> StreamSeen | None:
+        """One stream with its consumers.
+
+        Raises:
+            BrokerUnreachable: If no server answers in time.
+        """
+        found = await self._plain(name)
+        return await self._with_consumers(found[0]) if found else None
+
+    async def _plain(self, name: str) -> list[StreamSeen]:
+        answer = await self._call(f"STREAM.INFO.{name}", missing=True)
+        return [stream_json.stream(answer)] if answer else []
+
+    async def _list(self, asked: Mapping[str, Any]) -> list[StreamSeen]:
+        pages = self._pages("STREAM.LIST", "streams", asked)
+        return [stream_json.stream(one) async for one in pages]
+
+    async def _with_consumers(self, one: StreamSeen) -> StreamSeen:
+        consumers: dict[str, ConsumerSeen] = {}
+        if one.consumer_count:
+            pages = self._pages(f"CONSUMER.LIST.{one.name}", "consumers", {})
+            seen = [stream_json.consumer(entry) async for entry in pages]
+            consumers = {consumer.durable: consumer for consumer in seen if consumer is not None}
+        return dataclasses.replace(one, consumers=consumers)
+
+    async def _pages(
+        self, subject: str, field: str, asked: Mapping[str, Any]
+    ) -> AsyncIterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            answer = await self._call(subject, {**asked, "offset": offset}, missing=True)
+            page = (answer or {}).get(field) or []
+            for one in page:
+                yield one
+            offset += len(page)
+            if not page or answer is None or offset >= int(answer.get("total", 0)):
+                return
+
+    # -- changing -----------------------------------------------------------------------------
+
+    async def make(self, plan: StreamPlan) -> None:
+        """Make a stream: on its placeholder, its consumers, then its subject; finish half-made ones.
+
+        Raises:
+            OverBudget: If the server's store has no room.
+            StreamRefused: With the server's words.
+        """
+        first = plan.placeholder or plan.subject
+        live = await self.stream(plan.name)
+        if live is None:
+            await self._change(plan, "CREATE", stream_json.config(plan, first))
+        there = dict(live.consumers or {}) if live else {}
+        for consumer in plan.consumers:
+            if consumer.durable not in there:
+                await self.make_consumer(plan.name, consumer, filtered=plan.subject)
+        if (live.subjects if live else (first,)) != (plan.subject,):
+            await self.update(plan)
+
+    async def update(self, plan: StreamPlan) -> None:
+        """Change what can be changed of a stream: subjects, sizes, replicas, metadata.
+
+        Raises:
+            OverBudget, StreamRefused: As `make`.
+        """
+        await self._change(plan, "UPDATE", stream_json.config(plan, plan.subject))
+
+    async def make_consumer(self, stream: str, plan: ConsumerPlan, *, filtered: str = "") -> None:
+        """Make or update one durable consumer.
+
+        Raises:
+            StreamRefused: With the server's words.
+        """
+        asked = {"stream_name": stream, "config": stream_json.consumer_config(plan, filtered)}
+        await self._call(f"CONSUMER.DURABLE.CREATE.{stream}.{plan.durable}", asked)
+
+    async def remove_consumer(self, stream: str, durable: str) -> None:
+        """Delete one; gone already is fine."""
+        await self._call(f"CONSUMER.DELETE.{stream}.{durable}", missing=True)
+
+    async def remove(self, stream: str) -> None:
+        """Delete one stream; gone already is fine."""
+        await self._call(f"STREAM.DELETE.{stream}", missing=True)
+
+    async def make_bucket(self, plan: BucketPlan) -> None:
+        """Make the state bucket of a pipeline, or update its sizes.
+
+        Raises:
+            OverBudget, StreamRefused: As `make`.
+        """
+        verb = "UPDATE" if await self._plain(f"KV_{plan.name}") else "CREATE"
+        await self._change(plan, verb, stream_json.bucket(plan))
+
+    async def _change(
+        self, plan: StreamPlan | BucketPlan, verb: str, config: dict[str, Any]
+    ) -> None:
+        try:
+            await self._call(f"STREAM.{verb}.{config['name']}", config)
+        except OverBudget as error:
+            raise OverBudget(
+                f"no room for {config['name']!r} ({plan.max_bytes:,} bytes, {plan.storage}): {error}; "
+                "lower maxBytes of its port, delete pipelines, or give NATS more store"
+            ) from error
+
+    async def get(self, bucket: str, key: str) -> bytes | None:
+        """A key's last value."""
+        asked = {"last_by_subj": f"$KV.{bucket}.{key}"}
+        answer = await self._call(f"STREAM.MSG.GET.KV_{bucket}", asked, missing=True)
+        message = (answer or {}).get("message")
+        if not message or message.get("hdrs"):  # only removals carry headers
+            return None
+        try:
+            return base64.b64decode(message.get("data", ""))
+        except binascii.Error:
+            return None
+
+    async def put(self, bucket: str, key: str, value: bytes) -> None:
+        """Set a key."""
+        stored = await self._request(f"$KV.{bucket}.{key}", value)
+        _refuse(stored, f"key {key} of {bucket}")
+
+    # -- the wire -----------------------------------------------------------------------------
+
+    async def _call(
+        self, what: str, asked: Mapping[str, Any] | None = None, *, missing: bool = False
+    ) -> dict[str, Any] | None:
+        """Ask JetStream's API; None for what is not there, where that may be."""
+        answer = await self._request(
+            f"$JS.API.{what}", json.dumps(asked).encode() if asked else b""
+        )
+        code = int((answer.get("error") or {}).get("err_code", 0))
+        if missing and code in NOT_FOUND:
+            return None
+        _refuse(answer, what)
+        return answer
+
+    async def _request(self, subject: str, payload: bytes) -> dict[str, Any]:
+        if not self.client.is_connected:
+            raise self._unreachable()
+        try:
+            message = await self.client.request(subject, payload, timeout=REQUEST_SECONDS)
+        except nats.errors.NoRespondersError as error:
+            raise BrokerUnreachable(
+                f"NATS at {self._url} answers without JetStream; start nats-server with -js"
+            ) from error
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            self._words = str(error) or "no answer in time"
+            raise self._unreachable() from error
+        answer = json.loads(message.data)
+        return answer if isinstance(answer, dict) else {}
+
+    def _unreachable(self) -> BrokerUnreachable:
+        return BrokerUnreachable(
+            f"NATS at {self._url} does not answer ({self._words}); is it running, and is the "
+            "controller allowed to reach it?"
+        )
+
+
+def _token(path: str) -> str | None:
+    return Path(path).read_text(encoding="utf-8").strip() if path else None
+
+
+def _refuse(answer: Mapping[str, Any], what: str) -> None:
+    error = answer.get("error")
+    if not error:
+        return
+    words = f"{error.get('description', 'no reason given')} (err {error.get('err_code', 0)})"
+    if int(error.get("err_code", 0)) in NO_ROOM:
+        raise OverBudget(words)
+    if int(error.get("code", 0)) == 503:
+        raise BrokerUnreachable(f"JetStream cannot {what} just now: {words}")
+    raise StreamRefused(f"JetStream refused {what}: {words}")

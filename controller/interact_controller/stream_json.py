@@ -1,0 +1,113 @@
+"""Streams, consumers and buckets as JetStream's API writes them (NATS ADR-8, ADR-31), and back. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from interact_api.model import GROUP
+from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+
+from interact_controller.seen import ConsumerSeen, StreamSeen
+
+INSTALLATION: Final = f"{GROUP}/installation"
+NANOSECONDS: Final = 1_000_000_000
+DUPLICATE_WINDOW_SECONDS: Final = 120
+"""nats-server's own default; an optimisation only."""
+
+
+def config(plan: StreamPlan, subject: str) -> dict[str, Any]:
+    """The configuration of a stream on a subject."""
+    return {
+        "name": plan.name,
+        "subjects": [subject],
+        "retention": str(plan.retention),
+        "discard": str(plan.discard),
+        "max_bytes": plan.max_bytes,
+        "max_msgs": -1,
+        "max_msg_size": -1,
+        "max_age": 0,
+        "max_consumers": -1,
+        "max_msgs_per_subject": plan.max_msgs_per_subject,
+        "storage": plan.storage.lower(),
+        "num_replicas": plan.replicas,
+        "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
+        "metadata": dict(plan.metadata),
+    }
+
+
+def bucket(plan: BucketPlan) -> dict[str, Any]:
+    """The configuration of the stream of a key-value bucket (NATS ADR-8)."""
+    return {
+        "name": f"KV_{plan.name}",
+        "subjects": [f"$KV.{plan.name}.>"],
+        "retention": "limits",
+        "discard": "new",
+        "max_bytes": plan.max_bytes,
+        "max_msgs": -1,
+        "max_msg_size": -1,
+        "max_age": 0,
+        "max_consumers": -1,
+        "max_msgs_per_subject": plan.history,
+        "storage": plan.storage.lower(),
+        "num_replicas": plan.replicas,
+        "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "allow_direct": True,
+        "metadata": dict(plan.metadata),
+    }
+
+
+def consumer_config(plan: ConsumerPlan, filtered: str = "") -> dict[str, Any]:
+    """The configuration of a durable pull consumer; ``filtered`` is the subject it reads."""
+    found: dict[str, Any] = {
+        "durable_name": plan.durable,
+        "ack_policy": "explicit",
+        "deliver_policy": str(plan.deliver_policy),
+        "ack_wait": int(plan.ack_wait_seconds * NANOSECONDS),
+        "max_deliver": -1,
+        "max_ack_pending": plan.max_ack_pending,
+        "replay_policy": "instant",
+    }
+    if plan.deliver_policy == "last_per_subject":
+        found["filter_subject"] = filtered or ">"
+    return found
+
+
+def stream(answer: Mapping[str, Any]) -> StreamSeen:
+    """A stream in an answer of the API, without its consumers."""
+    given, state = answer["config"], answer.get("state") or {}
+    return StreamSeen(
+        name=given["name"],
+        subjects=tuple(given.get("subjects") or ()),
+        retention=given.get("retention", "limits"),
+        discard=given.get("discard", "old"),
+        max_bytes=given.get("max_bytes", -1),
+        max_msgs_per_subject=given.get("max_msgs_per_subject", -1),
+        storage=given.get("storage", "file").capitalize(),
+        replicas=given.get("num_replicas", 1),
+        metadata={
+            key: value
+            for key, value in (given.get("metadata") or {}).items()
+            if not key.startswith("_nats.")
+        },
+        messages=state.get("messages", 0),
+        bytes=state.get("bytes", 0),
+        consumer_count=state.get("consumer_count", 0),
+    )
+
+
+def consumer(answer: Mapping[str, Any]) -> ConsumerSeen | None:
+    """A durable consumer in an answer of the API; None for one that goes with its reader."""
+    given = answer["config"]
+    durable = given.get("durable_name")
+    if not durable:
+        return None
+    return ConsumerSeen(
+        durable=durable,
+        ack_wait_seconds=given.get("ack_wait", 0) / NANOSECONDS,
+        max_ack_pending=given.get("max_ack_pending", 0),
+        deliver_policy=given.get("deliver_policy", "all"),
+        pending=answer.get("num_pending", 0),
+        ack_pending=answer.get("num_ack_pending", 0),
+        redelivered=answer.get("num_redelivered", 0),
+    )
