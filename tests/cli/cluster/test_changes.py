@@ -110,6 +110,28 @@ def test_true_and_one_are_two_values():
     assert edits == [{"op": "add", "path": "/spec/operators/0/parameters/on", "value": True}]
 
 
+def test_an_operator_feels_a_change_of_its_value_and_not_the_first_mention_of_its_default():
+    declared = {
+        "sum": [
+            Parameter.model_validate({"name": name, "type": "int", "default": "7"})
+            for name in ("said", "unsaid", "moved", "wrong")
+        ]
+    }
+    entry = {
+        "name": "sum",
+        "operatorRef": {"name": "a"},
+        "parameters": {"said": "7", "moved": 8, "wrong": "many"},
+    }
+
+    felt = changes.felt(
+        stored.pipeline("reader", entry),
+        {"sum": dict.fromkeys(("said", "unsaid", "moved", "wrong"), 7)},
+        declared,
+    )
+
+    assert felt == {"sum": ["moved", "wrong"]}
+
+
 def test_fixed_replicas_replace_a_scale():
     entry = {"name": "sum", "operatorRef": {"name": "a"}, "scale": {"min": 1, "max": 4}}
 

@@ -5,7 +5,8 @@ import threading
 import pytest
 from cli.cluster import labs
 from cli.cluster.stored import operator_state
-from interact.cli.cluster import changing, connecting
+from interact.cli.cluster import changes, changing, connecting, objects
+from interact.cli.cluster.kinds import PIPELINE
 from interact.cli.cluster.options import Where
 from interact.cli.cluster.waits import Patience
 from interact.cli.exits import Exit
@@ -156,3 +157,31 @@ def test_scale_refuses_what_cannot_run(lab, text, code, words):
     refused, err = lab.refused("scale", "demo", text)
 
     assert (refused, words in err) == (code, True), err
+
+
+def test_a_change_lands_at_its_operator_though_another_was_put_before_it_meanwhile(lab):
+    where = connecting.place(Where(lab.where[1], namespace=lab.where[3]))
+    looks = []
+
+    def edits(found):
+        looks.append([one["name"] for one in found["spec"]["operators"]])
+        if len(looks) == 1:
+            new = {"name": "first", "operatorRef": {"name": "adding"}}
+            entries = [new, *found["spec"]["operators"]]
+            lab.kube.patch("pipelines", "demo", {"spec": {"operators": entries}})
+        return changes.parameter_edits(found, {"sum": {"gain": 7}})[0]
+
+    objects.edit(where, PIPELINE, "demo", edits)
+
+    assert looks == [["reader", "sum"], ["first", "reader", "sum"]]
+    entries = lab.get()["spec"]["operators"]
+    assert [one.get("parameters") for one in entries] == [None, None, {"gain": 7, "mode": "fast"}]
+
+
+def test_a_value_that_is_the_default_is_not_waited_for_as_a_revision(lab):
+    def controller():
+        lab.write_status(operators=[operator_state("sum", parameterRevision=1)])
+
+    code, out, _ = labs.answered(lab, ("set", "demo", "sum.gain=1"), controller)
+
+    assert (code, "sum.gain = 1 (was its default)" in out) == (0, True)

@@ -60,6 +60,7 @@ class Standin:
             return
         still = spec.get("suspend") or spec.get("drain")
         phase = "Suspended" if spec.get("suspend") else "Draining" if still else "Running"
+        reason = "Drained" if spec.get("drain") else phase
         numbers = [0 if still else one.get("replicas", 1) for one in spec["operators"]]
         states = [
             operator_state(one["name"], ready=n, replicas=n, parameterRevision=generation)
@@ -67,7 +68,7 @@ class Standin:
         ]
         status = {
             "observedGeneration": generation, "phase": phase, "operators": states,
-            "conditions": [{**condition("Ready"), "observedGeneration": generation}],
+            "conditions": [{**condition("Ready", reason=reason), "observedGeneration": generation}],
         }  # fmt: skip
         try:
             self.kube.patch_status("pipelines", "demo", status)

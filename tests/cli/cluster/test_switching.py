@@ -6,6 +6,8 @@ from cli.cluster import labs
 from cli.cluster.stored import condition, operator_state
 from interact.cli.exits import Exit
 
+DRAINED = [condition("Ready", reason="Drained")]
+
 
 def test_suspend_and_resume_switch_and_switch_back(lab):
     said = [lab.said("suspend", "demo"), lab.said("suspend", "demo"), lab.said("resume", "demo")]
@@ -44,7 +46,9 @@ def test_drain_wakes_a_suspended_pipeline_and_waits_until_nothing_is_in_flight(l
     stopped = [operator_state("reader", ready=0, replicas=0)]
 
     code, out, _ = labs.answered(
-        lab, ("drain", "demo"), lambda: lab.write_status(phase="Draining", operators=stopped)
+        lab,
+        ("drain", "demo"),
+        lambda: lab.write_status(phase="Draining", operators=stopped, conditions=DRAINED),
     )
 
     spec = lab.get()["spec"]
@@ -67,7 +71,7 @@ def test_delete_drains_first_where_the_policy_says_so(lab):
 
     def controller():
         during.append(lab.get()["spec"]["drain"])
-        lab.write_status(phase="Draining", operators=[operator_state("sum", ready=0, replicas=0)])
+        lab.write_status(phase="Draining", conditions=DRAINED)
 
     code, out, err = labs.answered(lab, ("delete", "demo"), controller)
 

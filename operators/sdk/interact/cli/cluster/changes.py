@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interact_api.parameters import Parameter, ParameterError, Value, coerce
+from interact_api.parameters import Parameter, ParameterError, Value, coerce, default_value
 from interact_api.pipeline import MAX_REPLICAS
 from interact_api.plain import entries, mapping
 from interact_api.problem import listed
@@ -146,6 +146,34 @@ def parameter_edits(
             for name, value in new.items()
         ]
     return edits, changes
+
+
+def felt(
+    pipeline: Object,
+    wanted: Mapping[str, Mapping[str, Value]],
+    declared: Mapping[str, Sequence[Parameter]],
+) -> dict[str, list[str]]:
+    """The parameters whose value an operator sees change; not those set to their default."""
+    found: dict[str, list[str]] = {}
+    for one in _operators(pipeline):
+        given = mapping(one.get("parameters"))
+        known = {parameter.name: parameter for parameter in declared.get(one["name"], ())}
+        new = [
+            name
+            for name, value in wanted.get(one["name"], {}).items()
+            if not _same(_effective(known[name], given.get(name)), value)
+        ]
+        if new:
+            found[one["name"]] = new
+    return found
+
+
+def _effective(parameter: Parameter, given: Any) -> Value | None:
+    """The value in use; None where there is none, or one that is not taken."""
+    try:
+        return default_value(parameter) if given is None else coerce(parameter, given)
+    except ParameterError:
+        return None
 
 
 def replica_edits(pipeline: Object, wanted: Mapping[str, int]) -> tuple[list[Object], list[Change]]:

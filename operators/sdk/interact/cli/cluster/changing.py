@@ -75,11 +75,14 @@ def set_parameters(task: Asked, texts: Sequence[str]) -> None:
     present = objects.read(task.place, PIPELINE, task.name)
     declared = _declared(task.place, present, names)
     values = changes.values(present, wanted, declared)
-    after, made = _edited(task, lambda found: changes.parameter_edits(found, values))
-    moved = {
-        name: [one.field for one in made if one.operator == name]
-        for name in dict.fromkeys(one.operator for one in made)
-    }
+    moved: dict[str, list[str]] = {}
+
+    def edits(found: Object) -> tuple[list[Object], list[changes.Change]]:
+        moved.clear()
+        moved.update(changes.felt(found, values, declared))
+        return changes.parameter_edits(found, values)
+
+    after, made = _edited(task, edits)
     judge = progress.in_effect(generation(after), moved)
     after = task.settle(after, judge)
     state = "in effect" if task.wait else "set"

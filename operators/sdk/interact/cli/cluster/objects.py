@@ -16,6 +16,8 @@ from interact.cli.exits import CommandError, Exit
 
 FIELD_MANAGER: Final = "interact-cli"
 """Who owns the fields these commands change, in managedFields."""
+_OUTDATED: Final = {409, 422}
+"""A conflict; or edits whose path is gone, which is told before versions are compared."""
 _TRIES: Final = 20
 """Each lost try is a change of somebody else; nobody makes twenty in a row."""
 
@@ -138,23 +140,29 @@ def edit(place: Place, kind: Kind, name: str, edits: Callable[[Object], list[Obj
     Raises:
         CommandError: If the server refuses, or the object changes all the time.
     """
-    for _ in range(_TRIES):
-        present = read(place, kind, name)
+    present = read(place, kind, name)
+    for left in reversed(range(_TRIES)):
         wanted = edits(present)
         if not wanted:
             return present
-        version: dict[str, Any] = {
+        stamp: dict[str, Any] = {
             "op": "replace",
             "path": "/metadata/resourceVersion",
-            "value": mapping(present["metadata"]).get("resourceVersion"),
+            "value": _version(present),
         }
         try:
-            return _sent(place, kind, name, [version, *wanted], JSON_PATCH)
+            return _sent(place, kind, name, [stamp, *wanted], JSON_PATCH)
         except ApiError as error:
-            if error.code != 409:
+            if error.code not in _OUTDATED or not left:
                 raise refusal(error, place.what(kind, name)) from error
-            last = error
-    raise refusal(last, place.what(kind, name))
+            before, present = present, read(place, kind, name)
+            if _version(present) == _version(before):
+                raise refusal(error, place.what(kind, name)) from error
+    raise AssertionError("the last try returns or raises")
+
+
+def _version(found: Object) -> str:
+    return str(mapping(found["metadata"]).get("resourceVersion"))
 
 
 def remove(place: Place, kind: Kind, name: str, uid: str) -> None:

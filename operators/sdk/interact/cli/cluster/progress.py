@@ -23,7 +23,7 @@ Judge = Callable[[Object], Progress]
 
 def suspended(pipeline: Object) -> Progress:
     """Whether every operator is stopped."""
-    return _stopped(pipeline, "Suspended")
+    return _stopped(pipeline, "Suspended", "Completed", "Pending")
 
 
 def running(pipeline: Object) -> Progress:
@@ -36,13 +36,15 @@ def running(pipeline: Object) -> Progress:
 
 
 def drained(pipeline: Object) -> Progress:
-    """Whether sources are stopped and nothing is in flight any more."""
+    """Whether the controller says that nothing is in flight any more, or nothing ever ran."""
     if _condition(pipeline, "Completed").get("status") == "True":
         return Progress(done=True, words="completed")
-    pending = sum(edge.get("pendingMessages", 0) for edge in _status(pipeline, "edges"))
-    stopped = _stopped(pipeline, "Draining", "Suspended")
-    if stopped.done and not pending:
+    if any(one.get("reason") == "Drained" for one in _status(pipeline, "conditions")):
         return Progress(done=True, words="drained")
+    pending = sum(edge.get("pendingMessages", 0) for edge in _status(pipeline, "edges"))
+    stopped = _stopped(pipeline, "Pending")
+    if stopped.done and not pending:
+        return Progress(done=True, words="nothing has run")
     return Progress(False, f"{_counted(pending, 'message')} pending, {stopped.words}")
 
 
@@ -114,9 +116,10 @@ def seen(judge: Judge, generation: int) -> Judge:
 
 
 def _stopped(pipeline: Object, *phases: str) -> Progress:
+    """Whether no operator runs, and the controller knows why."""
     left = sum(one.get("ready", 0) for one in _status(pipeline, "operators"))
     planned = sum(one.get("replicas", 0) for one in _status(pipeline, "operators"))
-    done = left == 0 and planned == 0 and _phase(pipeline) in {*phases, "Completed", "Pending"}
+    done = left == 0 and planned == 0 and _phase(pipeline) in phases
     return Progress(done, "stopped" if done else f"{_counted(max(left, planned), 'replica')} left")
 
 
