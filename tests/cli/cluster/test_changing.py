@@ -159,23 +159,35 @@ def test_scale_refuses_what_cannot_run(lab, text, code, words):
     assert (refused, words in err) == (code, True), err
 
 
-def test_a_change_lands_at_its_operator_though_another_was_put_before_it_meanwhile(lab):
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param({}, id="in whose place there is nothing to change"),
+        pytest.param({"gain": 2}, id="in whose place there is"),
+    ],
+)
+def test_a_change_lands_at_its_operator_though_others_were_put_before_it(lab, parameters):
     where = connecting.place(Where(lab.where[1], namespace=lab.where[3]))
     looks = []
 
     def edits(found):
         looks.append([one["name"] for one in found["spec"]["operators"]])
         if len(looks) == 1:
-            new = {"name": "first", "operatorRef": {"name": "adding"}}
-            entries = [new, *found["spec"]["operators"]]
+            new = {
+                "operatorRef": {"name": "adding"},
+                **({"parameters": parameters} if parameters else {}),
+            }
+            entries = [{"name": name, **new} for name in ("a", "b")] + found["spec"]["operators"]
             lab.kube.patch("pipelines", "demo", {"spec": {"operators": entries}})
         return changes.parameter_edits(found, {"sum": {"gain": 7}})[0]
 
     objects.edit(where, PIPELINE, "demo", edits)
 
-    assert looks == [["reader", "sum"], ["first", "reader", "sum"]]
+    assert looks == [["reader", "sum"], ["a", "b", "reader", "sum"]]
     entries = lab.get()["spec"]["operators"]
-    assert [one.get("parameters") for one in entries] == [None, None, {"gain": 7, "mode": "fast"}]
+    assert [one.get("parameters", {}) for one in entries] == [
+        parameters, parameters, {}, {"gain": 7, "mode": "fast"},
+    ]  # fmt: skip
 
 
 def test_a_value_that_is_the_default_is_not_waited_for_as_a_revision(lab):
