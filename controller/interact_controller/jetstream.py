@@ -71,6 +71,7 @@ class JetStream:
         self._token_file = token_file
         self._name = name
         self._words = "it was not reached yet"
+        self.saw: dict[tuple[str, str], int] = {}
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
 
@@ -167,6 +168,7 @@ class JetStream:
         )
         found = {one.name: one for several in lists for one in several}
         full = await asyncio.gather(*(self._with_consumers(one) for one in found.values()))
+        self.saw[namespace, pipeline] = stream_json.signature(full)
         return sorted(full, key=lambda one: one.name)
 
     async def stream(self, name: str) -> StreamSeen | None:

@@ -25,7 +25,11 @@ async def leading(door: Door, terms: Terms) -> AsyncIterator[Lease]:
     """
     loop = asyncio.get_running_loop()
     won = asyncio.Event()
-    lease = Lease(door, terms, lambda: loop.call_soon_threadsafe(won.set))
+
+    def first() -> None:
+        loop.call_soon_threadsafe(won.set)
+
+    lease = Lease(door, terms, first)
     thread = threading.Thread(target=lease.hold, name="lease", daemon=True)
     thread.start()
     try:

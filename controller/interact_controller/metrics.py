@@ -67,13 +67,13 @@ def pipeline(namespace: str, name: str, status: Manifest) -> None:
         (_per_second, pipeline): _number(status.get("framesPerSecond"))
     }
     for one in map(mapping, entries(status.get("conditions"))):
-        labels = (*pipeline, str(one.get("type")), str(one.get("reason")))
-        given[_conditions, labels] = float(one.get("status") == "True")
+        names: tuple[str, ...] = (*pipeline, str(one.get("type")), str(one.get("reason")))
+        given[_conditions, names] = float(one.get("status") == "True")
     for edge in map(mapping, entries(status.get("edges"))):
-        labels = (*pipeline, str(edge.get("from")), str(edge.get("to")))
-        given[_pending, labels] = _number(edge.get("pendingMessages"))
-        given[_bytes, labels] = _number(edge.get("pendingBytes"))
-        given[_redelivered, labels] = _number(edge.get("redelivered"))
+        names = (*pipeline, str(edge.get("from")), str(edge.get("to")))
+        given[_pending, names] = _number(edge.get("pendingMessages"))
+        given[_bytes, names] = _number(edge.get("pendingBytes"))
+        given[_redelivered, names] = _number(edge.get("redelivered"))
     for (gauge, labels), value in given.items():
         gauge.labels(*labels).set(value)
     for gauge, labels in _series.get(pipeline, frozenset()) - given.keys():

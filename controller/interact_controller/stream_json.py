@@ -1,6 +1,6 @@
 """Streams, consumers and buckets as JetStream's API writes them (NATS ADR-8, ADR-31), and back. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from interact_api.model import GROUP
@@ -110,4 +110,26 @@ def consumer(answer: Mapping[str, Any]) -> ConsumerSeen | None:
         pending=answer.get("num_pending", 0),
         ack_pending=answer.get("num_ack_pending", 0),
         redelivered=answer.get("num_redelivered", 0),
+    )
+
+
+def signature(streams: Iterable[StreamSeen]) -> int:
+    """A number that changes with the configuration of streams; what flows plays no part.
+
+    Consumers count where they are ours to make: a bucket and pictures have passing readers.
+    """
+    return hash(
+        frozenset(
+            (
+                one.name,
+                one.subjects,
+                one.discard,
+                one.max_bytes,
+                one.max_msgs_per_subject,
+                one.replicas,
+                tuple(sorted(one.metadata.items())),
+                one.consumer_count if one.retention == "interest" else 0,
+            )
+            for one in streams
+        )
     )
