@@ -105,6 +105,20 @@ def test_a_refused_value_ends_the_wait_and_another_s_does_not():
     assert progress.in_effect(4, {"sum": ["mode"]})(found).done
 
 
+def test_a_refusal_of_the_value_before_is_not_one_of_the_new_value():
+    def told(message, revision):
+        refusal = {"name": "gain", "message": message}
+        state = operator_state("sum", refusedParameters=[refusal], parameterRevision=revision)
+        return stored.pipeline(status={"operators": [state]})
+
+    old = told("700 is above 100", 3)
+    judge = progress.in_effect(4, {"sum": ["gain"]}, progress.refusals(old))
+
+    assert judge(old) == Progress(False, "sum has revision 3")
+    with pytest.raises(CommandError, match="800 is above 100"):
+        judge(told("800 is above 100", 4))
+
+
 def test_values_of_a_pipeline_that_does_not_run_are_not_waited_for():
     found = stored.pipeline(status={"phase": "Suspended"})
 

@@ -83,7 +83,7 @@ def set_parameters(task: Asked, texts: Sequence[str]) -> None:
         return changes.parameter_edits(found, values)
 
     after, made = _edited(task, edits)
-    judge = progress.in_effect(generation(after), moved)
+    judge = progress.in_effect(generation(after), moved, progress.refusals(present))
     after = task.settle(after, judge)
     state = "in effect" if task.wait else "set"
     task.tell(after, _told(made, f"revision {generation(after)} is {state}"))

@@ -64,21 +64,34 @@ def scaled(wanted: Mapping[str, int]) -> Judge:
     return judge
 
 
-def in_effect(revision: int, wanted: Mapping[str, Sequence[str]]) -> Judge:
+def refusals(pipeline: Object) -> frozenset[tuple[str, str, str]]:
+    """The values operators do not take: operator, parameter, and why."""
+    return frozenset(
+        (name, str(one.get("name")), str(one.get("message")))
+        for name, state in _states(pipeline).items()
+        for one in entries(state.get("refusedParameters"))
+    )
+
+
+def in_effect(
+    revision: int,
+    wanted: Mapping[str, Sequence[str]],
+    before: frozenset[tuple[str, str, str]] = frozenset(),
+) -> Judge:
     """Whether operators work with a revision of their parameters.
 
     Args:
         revision: The pipeline's generation that set them.
         wanted: The parameters that were set, by operator.
+        before: The refusals that were told before; they are about other values.
     """
 
     def judge(pipeline: Object) -> Progress:
         states = _states(pipeline)
         refused = [
-            f"{name}.{one.get('name')} is refused: {one.get('message')}"
-            for name, parameters in wanted.items()
-            for one in entries(states.get(name, {}).get("refusedParameters"))
-            if one.get("name") in parameters
+            f"{name}.{parameter} is refused: {message}"
+            for name, parameter, message in sorted(refusals(pipeline) - before)
+            if parameter in wanted.get(name, ())
         ]
         if refused:
             raise CommandError(Exit.INVALID, *refused)
