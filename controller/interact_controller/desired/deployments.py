@@ -8,7 +8,7 @@ from interact_api import names
 from interact_api.config import OperatorConfig
 from interact_api.model import API_VERSION
 from interact_api.operator import OperatorSpec
-from interact_api.pipeline import KIND, Pipeline
+from interact_api.pipeline import KIND, MAX_REPLICAS, Pipeline
 from interact_api.template import PodTemplate
 from pydantic import JsonValue
 
@@ -25,8 +25,13 @@ TEMPORARY: Final = "/tmp"  # noqa: S108  # in the container
 
 
 def configuration(config: OperatorConfig) -> str:
-    """What a process is started with; parameters travel apart, so that they never roll pods."""
-    return config.model_dump_json(by_alias=True, exclude={"parameters", "revision"})
+    """What a process is started with.
+
+    Parameters travel apart and the number of replicas is not told, so that neither rolls pods.
+    """
+    most = MAX_REPLICAS if config.parallel else 1
+    same = config.model_copy(update={"replicas": most})
+    return same.model_dump_json(by_alias=True, exclude={"parameters", "revision"})
 
 
 def manifest(

@@ -29,8 +29,8 @@ class Rewiring:
 
 
 @dataclass(frozen=True)
-class _Open:
-    """A stream that loses something and is not empty."""
+class _Losing:
+    """A stream that loses consumers, or goes; ``words`` say what it still holds, if anything."""
 
     stream: str
     departing: frozenset[str]
@@ -48,11 +48,14 @@ def rewiring(observed: Observed, planned: Mapping[str, StreamPlan]) -> Rewiring:
     if observed.streams is None or observed.drops:
         return Rewiring()
     live = [one for one in observed.workloads.values() if one.owner == observed.uid]
-    found = list(_open(observed, live, planned))
-    unread = {(one.stream, durable) for one in found for durable in one.departing}
+    losing = list(_losing(observed, live, planned))
+    waits = tuple(one.words for one in losing if one.words)
+    if not waits:
+        return Rewiring()
+    unread = {(one.stream, durable) for one in losing if one.words for durable in one.departing}
     busy = {one.operator for one in live if one.reads & unread}
-    paused = {operator for one in found for operator in one.producers} - busy
-    return Rewiring(frozenset(paused), tuple(one.words for one in found))
+    paused = {operator for one in losing for operator in one.producers} - busy
+    return Rewiring(frozenset(paused), waits)
 
 
 def ours(stream: StreamSeen, uid: str) -> bool:
@@ -71,9 +74,9 @@ def keeps_frames(stream: StreamSeen) -> bool:
     return stream.retention.lower() == Retention.INTEREST
 
 
-def _open(
+def _losing(
     observed: Observed, live: list[WorkloadSeen], planned: Mapping[str, StreamPlan]
-) -> Iterator[_Open]:
+) -> Iterator[_Losing]:
     for stream in (observed.streams or {}).values():
         if not ours(stream, observed.uid) or not keeps_frames(stream):
             continue
@@ -84,11 +87,12 @@ def _open(
         running = [one for one in producers if not observed.still(one)]
         idle = all((stream.consumers or {})[one].idle for one in departing)
         gains = _gains(stream, planned.get(stream.name))
+        words = ""
         if running or not idle or (gains and stream.messages):
             words = f"{stream.name} is to change and holds {stream.messages} messages"
-            if running:
-                words += f"; {', '.join(running)} is being paused"
-            yield _Open(stream.name, departing, producers, words)
+        if running:
+            words += f"; {', '.join(running)} is being paused"
+        yield _Losing(stream.name, departing, producers, words)
 
 
 def _departing(stream: StreamSeen, plan: StreamPlan | None) -> frozenset[str]:

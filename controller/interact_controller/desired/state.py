@@ -95,7 +95,7 @@ def state(observed: Observed, policy: Policy) -> Desired:
         workloads=tuple(_workloads(observed, policy, plan, edit, now)),
         streams=plan.streams,
         bucket=plan.bucket,
-        parameters=_parameters(observed, plan),
+        parameters=_parameters(observed, plan, keeps=bool(edit.waits)),
         configs=plan.operators,
         waits=edit.waits,
         paused=edit.paused,
@@ -172,9 +172,13 @@ def _problems(observed: Observed) -> Iterator[Problem]:
             yield Problem(f"{path}.template", Reason.INVALID_TEMPLATE, words)
 
 
-def _parameters(observed: Observed, plan: Plan) -> dict[str, Any]:
-    """Values by operator; a revision is the generation that set them."""
-    found: dict[str, Any] = {}
+def _parameters(observed: Observed, plan: Plan, *, keeps: bool) -> dict[str, Any]:
+    """Values by operator; a revision is the generation that set them.
+
+    Operators that are to go and still run keep theirs.
+    """
+    live = {one.operator for one in observed.workloads.values()} if keeps else set[str]()
+    found = {name: one for name, one in observed.parameters.items() if name in live}
     for name, config in plan.operators.items():
         values = config.model_dump(mode="json")["parameters"]
         before = mapping(observed.parameters.get(name))
