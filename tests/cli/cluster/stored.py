@@ -1,6 +1,7 @@
-"""Objects as an API server gives them, and an API server that has only these."""
+"""Objects as an API server gives them, an API server that has only these, and kubeconfigs."""
 
 import copy
+import json
 import socket
 
 from interact.cli.cluster.api import ApiError
@@ -86,3 +87,20 @@ class Shelf:
 def place(*objects, **more):
     """The namespace ``lab`` of a server that has these objects."""
     return Place(Shelf(*objects, **more), "lab")
+
+
+def kubeconfig(path, *, server="https://127.0.0.1:1", namespace="lab", contexts=("here", "there")):
+    """A kubeconfig whose contexts lead to one server; the first is the current one."""
+    said = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": contexts[0],
+        "contexts": [
+            {"name": name, "context": {"cluster": "c", "user": "u", "namespace": namespace}}
+            for name in contexts
+        ],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    path.write_text(json.dumps(said))
+    return path

@@ -1,15 +1,15 @@
 """The NATS of a cluster, found by its Service and reached through a tunnel."""
 
 import asyncio
-import socket
 from dataclasses import dataclass
 
 import pytest
-from cli.cluster import stored
+from cli.cluster import stored, streaming
+from cli.cluster.stored import kubeconfig
 from interact import _jetstream, _server
 from interact.cli.app import app
 from interact.cli.cluster import broker, connecting
-from interact.cli.cluster.api import Api
+from interact.cli.cluster.api import Api, ApiError
 from interact.cli.cluster.broker import PodPort
 from interact.cli.cluster.objects import Place
 from interact.cli.cluster.options import Where
@@ -141,12 +141,11 @@ def test_images_of_a_pipeline_that_is_not_there_say_so_before_nats_is_looked_for
 
 
 @dataclass(frozen=True)
-class Tunnelled:
-    """An API server whose pods are at an address of this machine; notes who was asked for."""
+class Split:
+    """An API server whose pods' ports another one forwards."""
 
     api: Api
-    address: tuple[str, int]
-    asked: list[PodPort]
+    pods: Api
 
     def request(self, *arguments, **options):
         return self.api.request(*arguments, **options)
@@ -154,17 +153,15 @@ class Tunnelled:
     def lines(self, *arguments, **options):
         return self.api.lines(*arguments, **options)
 
-    def tunnel(self, namespace, pod, port):
-        self.asked.append(PodPort(namespace, pod, port))
-        return socket.create_connection(self.address)
+    def tunnel(self, *arguments):
+        return self.pods.tunnel(*arguments)
 
 
-def test_a_server_behind_the_tunnel_is_used_like_any_other(place, kube, namespace, nats):
+def test_a_server_behind_the_tunnel_is_used_like_any_other(place, kube, namespace, nats, tmp_path):
     kube.apply(service())
     pod(kube, "nats-0")
     host, _, port = nats.url.rpartition("/")[2].partition(":")
-    tunnelled = Tunnelled(place.api, (host, int(port)), [])
-    payload = b"x" * (2 << 20)
+    payload = bytes(range(256)) * (8 << 10)
 
     async def echoed(url):
         token = nats.token_file.read_text().strip()
@@ -173,10 +170,52 @@ def test_a_server_behind_the_tunnel_is_used_like_any_other(place, kube, namespac
             await there.context.publish("a", payload)
             return (await there.context.get_last_msg("s", "a")).data
 
-    with broker.reached(Place(tunnelled, "default"), namespace) as url:
-        assert url != nats.url
-        _server.check_version(str(_server.greeting(url)["version"]), url)
-        heard = asyncio.run(echoed(url))
+    with streaming.api_server((host, int(port))) as (server, asked):
+        file = kubeconfig(tmp_path / "config", server=server)
+        pods = connecting.place(Where(str(file))).api
+        with broker.reached(Place(Split(place.api, pods), "default"), namespace) as url:
+            assert url != nats.url
+            _server.check_version(str(_server.greeting(url)["version"]), url)
+            heard = asyncio.run(echoed(url))
 
     assert heard == payload
-    assert set(tunnelled.asked) == {PodPort(namespace, "nats-0", 4333)}
+    assert set(asked) == {f"/api/v1/namespaces/{namespace}/pods/nats-0/portforward"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        pytest.param("nats-0", 400, "does not have a host assigned", id="a pod without a node"),
+        pytest.param("absent", 404, "not found", id="no such pod"),
+    ],
+)
+def test_a_tunnel_that_cannot_be_is_refused_in_the_server_s_words(
+    place, kube, namespace, name, code, words
+):
+    pod(kube, "nats-0")
+
+    with pytest.raises(ApiError) as raised:
+        place.api.tunnel(namespace, name, 4222)
+
+    assert (raised.value.code, words in str(raised.value)) == (code, True), str(raised.value)
+
+
+def test_who_may_not_forward_ports_is_told(plane, namespace):
+    user = connecting.place(Where(str(plane.user("nobody", namespace))))
+
+    with pytest.raises(ApiError) as raised:
+        user.api.tunnel(namespace, "nats-0", 4222)
+
+    assert (raised.value.code, "pods/portforward" in str(raised.value)) == (403, True)
+
+
+def test_a_way_that_is_closed_is_told_before_anything_is_connected(place, kube, namespace):
+    kube.apply(service())
+    pod(kube, "nats-0")
+
+    with pytest.raises(CommandError) as raised, broker.reached(place, namespace):
+        raise AssertionError("there is no way")
+
+    assert raised.value.code is Exit.INVALID
+    assert "pod 'nats-0'" in str(raised.value)
+    assert "does not have a host assigned" in str(raised.value)

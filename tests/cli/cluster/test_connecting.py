@@ -1,29 +1,12 @@
 """From a kubeconfig to a server, or to a sentence that says why not."""
 
-import json
 import socket
 
 import pytest
+from cli.cluster.stored import kubeconfig
 from interact.cli.cluster import connecting
 from interact.cli.cluster.options import Where
 from interact.cli.exits import CommandError, Exit
-
-
-def kubeconfig(path, *, server="https://127.0.0.1:1", namespace="lab", contexts=("here", "there")):
-    """A kubeconfig whose contexts lead to one server; the first is the current one."""
-    said = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": contexts[0],
-        "contexts": [
-            {"name": name, "context": {"cluster": "c", "user": "u", "namespace": namespace}}
-            for name in contexts
-        ],
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-    }
-    path.write_text(json.dumps(said))
-    return path
 
 
 def refused(where):

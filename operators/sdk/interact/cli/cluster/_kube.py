@@ -95,10 +95,12 @@ class Connection:
         method = client.CoreV1Api(self.client).connect_get_namespaced_pod_portforward
         try:
             forward = portforward(method, pod, namespace, ports=str(port))
-        except ApiException as error:
-            raise ApiError(error.status or 0, str(error.reason)) from error
-        except OSError as error:
-            raise ApiError(0, f"{self.host}: {error}") from error
+        except ApiException as error:  # with status 0, whatever happened; the cause knows
+            cause = error.__context__
+            code = getattr(cause, "status_code", 0)
+            if code:
+                raise _refusal(code, getattr(cause, "resp_body", None) or b"") from error
+            raise ApiError(0, f"{self.host}: {error.reason}") from error
         return cast("socket.socket", forward.socket(port))
 
     def _send(

@@ -8,8 +8,9 @@ from interact_api.plain import entries, mapping
 from interact_api.problem import listed
 
 from interact.cli.cluster import forwarding, objects
-from interact.cli.cluster.api import Object
+from interact.cli.cluster.api import ApiError, Object
 from interact.cli.cluster.objects import Place
+from interact.cli.cluster.refusals import refusal
 from interact.cli.exits import CommandError, Exit
 
 SELECTOR: Final = "app.kubernetes.io/part-of=interact,app.kubernetes.io/component=nats"
@@ -35,10 +36,14 @@ def reached(place: Place, nats_namespace: str = "") -> Iterator[str]:
         nats_namespace: Where its Service is; looked for in all namespaces when empty.
 
     Raises:
-        CommandError: If there is none, or several, or no pod of it is ready.
+        CommandError: If there is none, or several, no pod of it is ready, or none may be reached.
     """
     target = pod_port(place, nats_namespace)
-
+    try:
+        place.api.tunnel(*target).close()
+    except ApiError as error:
+        what = f"a way to port {target.port} of pod {target.pod!r} in {target.namespace!r}"
+        raise refusal(error, what) from error
     with forwarding.forwarded(lambda: place.api.tunnel(*target)) as port:
         yield f"nats://127.0.0.1:{port}"
 
