@@ -22,10 +22,14 @@ fi
 wanted() {
   case " ${ONLY:-$1} " in *" $1 "*) true ;; *) false ;; esac
 }
-build() { # name, image below it, Containerfile, context
+store="buildah --storage-driver vfs"
+build() { # name, image below it, Containerfile, context; what had the name before is removed
   echo "building $PREFIX/$1:$TAG"
-  buildah --storage-driver vfs build --isolation chroot --quiet --pull=false \
+  before=$($store images --quiet "$PREFIX/$1:$TAG" 2>/dev/null || true)
+  $store build --isolation chroot --quiet --pull=false \
     --build-arg BASE="$2" --tag "$PREFIX/$1:$TAG" --file "$3" "$4" >/dev/null
+  after=$($store images --quiet "$PREFIX/$1:$TAG")
+  [ "${before:-$after}" = "$after" ] || $store rmi "$before" >/dev/null 2>&1 || true
 }
 build base "$BASE" images/base/Containerfile .
 if wanted controller; then build controller "$PREFIX/base:$TAG" images/controller/Containerfile .; fi
