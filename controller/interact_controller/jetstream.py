@@ -58,8 +58,7 @@ async def connect(url: str, token_file: str, name: str) -> AsyncIterator["JetStr
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        with suppress(Exception):  # nothing to do about a connection that cannot be closed
-            await asyncio.wait_for(broker.client.close(), REQUEST_SECONDS)
+        await _close(broker.client)
 
 
 class JetStream:
@@ -89,42 +88,48 @@ class JetStream:
         self._again.append(again)
 
     async def keep_connected(self) -> None:
-        """Connect, and try again until it is done; nats-py reconnects by itself from then on."""
+        """Connect whenever there is no connection, for ever.
+
+        nats-py's own reconnecting gives up for good after some errors (a token that expired, for
+        example) and sends the old token again, so each connection is a new one.
+        """
         while True:
+            lost = asyncio.Event()
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
-                    await self._connect()
+                    await self._connect(lost)
             except (OSError, nats.errors.Error, TimeoutError, ValueError) as error:
-                self._words = str(error) or type(error).__name__
-                logger.warning(
-                    "NATS is not reached", extra={"url": self._url, "error": self._words}
-                )
-                with suppress(Exception):
-                    await self.client.close()
-                self.client = Client()
+                self._trouble(error)
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
             else:
-                return
+                self._tell()
+                await lost.wait()
+            await _close(self.client)
+            self.client = Client()
 
-    async def _connect(self) -> None:
+    async def _connect(self, lost: asyncio.Event) -> None:
         token = await asyncio.to_thread(_token, self._token_file)
 
         async def on_error(error: Exception) -> None:
-            self._words = str(error) or type(error).__name__
-            logger.warning("NATS", extra={"error": self._words})
+            self._trouble(error)
 
-        async def on_reconnected() -> None:
-            self._tell()
+        async def on_closed() -> None:
+            lost.set()
 
         await self.client.connect(
             [one.strip() for one in self._url.split(",")], name=self._name, token=token,
-            error_cb=on_error, reconnected_cb=on_reconnected, allow_reconnect=True,
-            max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10,
+            error_cb=on_error, closed_cb=on_closed, allow_reconnect=False, ping_interval=10,
             connect_timeout=CONNECT_SECONDS,
         )  # fmt: skip
         await self.client.subscribe(names.status_subject("*", "*", "*") + ".*", cb=self._hear)
         await self.client.flush()
-        self._tell()
+
+    def _trouble(self, error: Exception) -> None:
+        """Keep why there is no connection; say it once."""
+        words = str(error) or type(error).__name__
+        if words != self._words:
+            logger.warning("NATS is not reached", extra={"url": self._url, "error": words})
+        self._words = words
 
     def _tell(self) -> None:
         for again in self._again:
@@ -326,6 +331,12 @@ class JetStream:
             f"NATS at {self._url} does not answer ({self._words}); is it running, and is the "
             "controller allowed to reach it?"
         )
+
+
+async def _close(client: Client) -> None:
+    """Close a connection, whatever state it is in."""
+    with suppress(Exception):  # nothing to do about one that cannot be closed
+        await asyncio.wait_for(client.close(), REQUEST_SECONDS)
 
 
 def _token(path: str) -> str | None:
