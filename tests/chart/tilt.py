@@ -8,6 +8,7 @@ from typing import Any
 import starlark
 import yaml
 from chart import chart
+from starlark import LibraryExtension
 
 PRELUDE = """
 config = struct(define_string_list=_define_string_list, parse=_parse)
@@ -45,7 +46,7 @@ def evaluated(root: Path, operators: list[str] | None = None) -> Tilt:
     module = starlark.Module()
     for name, call in _builtins(tilt, root, {"operators": operators} if operators else {}).items():
         module.add_callable(name, call)
-    extended = starlark.Globals.extended_by([starlark.LibraryExtension.StructType])
+    extended = starlark.Globals.extended_by([LibraryExtension.StructType])
     dialect = starlark.Dialect.extended()
     dialect.enable_top_level_stmt = True
     starlark.eval(module, starlark.parse("prelude", PRELUDE, dialect), extended)
