@@ -9,15 +9,7 @@ import pytest
 import yaml
 from chart.chart import CATALOGUE, CHART, ROOT, HelmError, helm, kinds, only, rendered
 from interact_api import operator
-
-CONTROLLER_VARIABLES = {
-    "INTERACT_NAMESPACE", "INTERACT_POD", "INTERACT_INSTALLATION", "INTERACT_NATS_URL", "INTERACT_POD_NATS_URL",
-    "INTERACT_POD_NATS_SECRET", "INTERACT_WATCH_NAMESPACES", "INTERACT_CATALOGUE_NAMESPACES",
-    "INTERACT_RESYNC_SECONDS", "INTERACT_SWEEP_SECONDS", "INTERACT_STATUS_SECONDS", "INTERACT_LEASE_NAME",
-    "INTERACT_LEASE_SECONDS", "INTERACT_STREAM_BYTES", "INTERACT_STATE_BYTES", "INTERACT_DEAD_LETTER_BYTES",
-    "INTERACT_IMAGES_BYTES", "INTERACT_STORAGE", "INTERACT_STREAM_REPLICAS", "INTERACT_POD_IMAGE_PULL_POLICY",
-    "INTERACT_HTTP_PORT", "INTERACT_LOG",
-}  # fmt: skip
+from interact_controller import settings
 
 
 def test_what_the_charts_hold_of_other_files_is_fresh():
@@ -84,17 +76,53 @@ def test_the_catalogue_can_be_cut_down():
     assert kinds(made) == {"InteractOperator": ["dpc", "scan-reader"]}
 
 
-def test_the_controller_is_told_everything_it_can_be_told():
-    made = rendered()
-
-    container = only(made, "Deployment", "interact-controller")["spec"]["template"]["spec"][
+def environment(manifests: list[dict]) -> dict[str, str]:
+    """What the controller's process would find, with stand-ins for what its pod knows."""
+    [container] = only(manifests, "Deployment", "interact-controller")["spec"]["template"]["spec"][
         "containers"
-    ][0]
-    assert {one["name"] for one in container["env"]} == CONTROLLER_VARIABLES
-    values = {one["name"]: one.get("value") for one in container["env"]}
-    assert values["INTERACT_NATS_URL"] == "nats://interact-nats.interact-system.svc:4222"
-    assert values["INTERACT_CATALOGUE_NAMESPACES"] == "interact-system"
-    assert values["INTERACT_WATCH_NAMESPACES"] == ""
+    ]
+    return {one["name"]: one.get("value", one["name"].lower()) for one in container["env"]}
+
+
+def test_the_controller_is_told_everything_it_can_be_told():
+    told = environment(rendered({"nats.auth.existingSecret": "token"}))
+
+    known = {settings.PREFIX + one.name for one in settings.VARIABLES}
+    assert told.keys() == known - {"INTERACT_HTTP_HOST"}
+    assert told["INTERACT_NATS_URL"] == "nats://interact-nats.interact-system.svc:4222"
+
+
+def test_the_values_defaults_are_the_controller_s_own():
+    told = environment(rendered())
+    places = {"INTERACT_NAMESPACE": told["INTERACT_NAMESPACE"], "INTERACT_POD": told["INTERACT_POD"],
+              "INTERACT_NATS_URL": told["INTERACT_NATS_URL"], "INTERACT_CATALOGUE_NAMESPACES": "interact-system"}  # fmt: skip
+
+    assert settings.read(told) == settings.read(places)
+
+
+def test_every_value_reaches_the_controller():
+    told = environment(
+        rendered(
+            {
+                "watchNamespaces": ["stem", "eels"], "catalogueNamespaces": ["tools"],
+                "controller.installation": "lab", "controller.leaseSeconds": 5, "controller.resyncSeconds": 7,
+                "controller.sweepSeconds": 8, "controller.statusSeconds": 9, "controller.logLevel": "DEBUG",
+                "streams.bytes": "1Gi", "streams.storage": "Memory", "streams.replicas": 3,
+                "nats.podUrl": "tls://nats.lab:4222", "nats.auth.podSecret": "token", "operators.imagePullPolicy": "Never",
+            }
+        )
+    )  # fmt: skip
+
+    given = settings.read(told)
+    assert (given.watch_namespaces, given.catalogue_namespaces) == (("stem", "eels"), ("tools",))
+    assert (given.installation, given.lease_seconds, given.log) == ("lab", 5.0, "DEBUG")
+    assert (given.resync_seconds, given.sweep_seconds, given.status_seconds) == (7.0, 8.0, 9.0)
+    assert (given.stream_bytes, given.storage, given.stream_replicas) == (1 << 30, "Memory", 3)
+    assert (given.pod_nats_url, given.pod_nats_secret, given.pull_policy) == (
+        "tls://nats.lab:4222",
+        "token",
+        "Never",
+    )
 
 
 def test_your_own_nats_takes_the_place_of_the_bundled_one():
