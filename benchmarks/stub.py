@@ -98,6 +98,10 @@ class StubBroker:
         del stream, subject, heard
         yield
 
+    async def there(self, stream: str, durable: str = "") -> bool:
+        del stream, durable
+        return True
+
     async def tell(self, subject: str, payload: bytes) -> None:
         pass
 

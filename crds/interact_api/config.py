@@ -48,12 +48,15 @@ class OperatorConfig(Model):
     pipeline: str = Field(description="Name of the pipeline.")
     operator: str = Field(description="Name of the operator in it.")
     run: str = Field(description="Nonce of the run, hexadecimal; enters every identity.")
-    revision: int = Field(default=1, ge=1, description="Revision of the parameters.")
+    revision: int = Field(
+        default=0, ge=0, description="Revision of the parameters; 0 where the bucket has them."
+    )
     role: Role = Field(description="The operator's place.")
     parallel: bool = Field(description="Whether replicas share its messages.")
     replicas: int = Field(ge=1, description="Most replicas there may be.")
     parameters: dict[str, Value | None] = Field(
-        description="Values by name, converted; None where neither value nor default is given."
+        default_factory=dict,
+        description="Values by name, converted; None where neither value nor default is given.",
     )
     kernel_timeout_seconds: float = Field(gt=0, description="Longest time for one message.")
     inputs: list[InputConfig] = Field(description="Edges that feed it.")

@@ -70,7 +70,8 @@ class Scan(msgspec.Struct, frozen=True, array_like=True):
 
     ``shape`` is (rows, columns) of a raster or (n,) of a list of positions. Frames are numbered
     by ``index`` in the order of acquisition; ``order`` is raster or snake, ``flyback`` columns at
-    each row's end and the first ``offset`` frames belong to no position.
+    each row's end and the first ``offset`` frames belong to no position. ``revision`` is that of
+    the pipeline's parameters when the source began the scan; it sets it.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Scan(msgspec.Struct, frozen=True, array_like=True):
     offset: int = 0
     calibration: Calibration = Calibration()
     title: str = ""
+    revision: int = 0
 
     @property
     def listed(self) -> bool:

@@ -7,6 +7,7 @@ from interact import Image, Reducer, Tombstone, Values, _codec, scan_image
 from interact import operator as make_operator
 from interact._batches import Batch
 from interact._coverage import Ledger
+from interact._in_effect import Live
 from interact._keeping import Keeping
 from interact._outlet import Outlet
 from interact._reducing import Reducing
@@ -80,7 +81,8 @@ class Life:
         self.ledger = Ledger([LANE])
         outlet = Outlet(config(), broker, self.tally)
         pictured = make_operator(name="pictured")(Pictured)
-        self.reducing = Reducing(pictured, config(), self.ledger, outlet, self.tally)
+        live = Live(pictured, config(), self.tally)
+        self.reducing = Reducing(pictured, live, self.ledger, outlet, self.tally)
         self.keeping = Keeping(config(), broker, self.ledger, self.tally, self.reducing)
         self.acknowledged: list[tuple[str, int]] = []
 

@@ -42,7 +42,6 @@ class Kernel:
         self.operator = operator
         self.side: dict[str, Batch] = {}
         self.resources: tuple[Any, ...] = ()
-        self._values = dict(parameters)
         self._inputs = tuple(port.name for port in operator.inputs)
         self._outputs = (
             ("display",) if operator.display else tuple(p.name for p in operator.outputs)
@@ -50,9 +49,15 @@ class Kernel:
         self._needed = tuple(
             p.name for p in operator.inputs if p.join == "latest" and not p.optional
         )
+        self.parameters: dict[str, Any] = {}
+        self.configure(parameters)
+
+    def configure(self, values: Mapping[str, Any]) -> None:
+        """Use these values of the parameters from the next message on."""
+        self._values = dict(values)
         self.parameters = {
-            p.name: p.native(parameters.get(p.name, p.declared.default))
-            for p in operator.parameters
+            p.name: p.native(values.get(p.name, p.declared.default))
+            for p in self.operator.parameters
         }
 
     @property

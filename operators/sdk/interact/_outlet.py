@@ -22,6 +22,8 @@ class Outlet:
         self._broker = broker
         self._tally = tally
         self.ports = {port.port: port.subject for port in config.outputs}
+        self.revision = config.revision
+        """Of the parameters that make what is sent."""
 
     async def send(
         self,
@@ -35,7 +37,7 @@ class Outlet:
     ) -> None:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
         name = identity(self._config.run, self._config.operator, port, parent, number)
-        payload = _codec.encode(batch, identity=name, lane=lane, revision=self._config.revision)
+        payload = _codec.encode(batch, identity=name, lane=lane, revision=self.revision)
         self._tally.sent(len(batch), len(payload))
         subject = f"{self.ports[port]}.{batch.scan.id}"
         await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
@@ -97,6 +99,20 @@ class Outlet:
         waiting = _Countdown(len(connected), stored)
         for port in connected:
             await self.send(port, outputs[port], parent=parent, lane=lane, stored=waiting.one)
+
+
+def ending(header: wire.Header) -> tuple[str, int]:
+    """The source that has ended, and how many scans it made.
+
+    Raises:
+        WireError: If the message does not say so.
+    """
+    origin, scans = header.attributes.get("source"), header.attributes.get("scans")
+    if not isinstance(origin, str) or not isinstance(scans, int):
+        raise wire.WireError(
+            "attributes", header.attributes, "an end names its source and its scans"
+        )
+    return origin, scans
 
 
 class _Countdown:

@@ -18,9 +18,6 @@ from interact import _codec, _png
 from interact._batches import Image
 from interact._errors import InteractError
 
-PARAMETERS_KEY = "parameters"
-"""Key of the state bucket that holds {operator: {parameter: value}} as JSON."""
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9=_-]{0,126}")
 
 

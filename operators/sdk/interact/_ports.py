@@ -70,6 +70,10 @@ class Broker(Protocol):
         """Call ``heard`` with the last message of each subject, and with every later one."""
         ...
 
+    async def there(self, stream: str, durable: str = "") -> bool:
+        """Whether a stream, or a consumer of it, can be used now."""
+        ...
+
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message nobody stores."""
 

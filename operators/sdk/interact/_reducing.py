@@ -3,11 +3,10 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from interact_api.config import OperatorConfig
 from interact_api.report import ScanReport
 from interact_api.wire import Header
 
@@ -15,6 +14,7 @@ from interact import _state
 from interact._batches import Batch, Image
 from interact._coverage import Lane, Ledger, ScanLedger, root
 from interact._errors import BatchError
+from interact._in_effect import Live
 from interact._operator import Operator
 from interact._outlet import Outlet, Stored
 from interact._parameters import Parameter
@@ -41,12 +41,13 @@ class Reducing:
     def __init__(
         self,
         operator: Operator,
-        config: OperatorConfig,
+        live: Live,
         ledger: Ledger,
         outlet: Outlet,
         tally: Tally,
     ) -> None:
         self._operator = operator
+        self._live = live
         self._ledger = ledger
         self._outlet = outlet
         self._tally = tally
@@ -57,9 +58,11 @@ class Reducing:
         self._no_finals.set()
         self._sending = asyncio.Lock()
         """A partial result that waits for room must not come after the final one."""
-        self.reducer: Reducer[Any] = configured(
-            operator.function, operator.parameters, config.parameters
-        )
+        self.reducer: Reducer[Any] = configured(operator.function, operator.parameters, live.values)
+
+    def configure(self, values: Mapping[str, Any]) -> None:
+        """Use these values of the parameters from the next message, or result, on."""
+        configure(self.reducer, self._operator.parameters, values)
 
     async def add(self, lane: Lane, header: Header, part: Batch, whole: Batch) -> None:
         """Take the frames of a message that are new; close the scan if it is full."""
@@ -147,6 +150,8 @@ class Reducing:
 
     async def _send(self, opened: _Open, *, final: bool, stored: Stored | None = None) -> None:
         ledger = opened.ledger
+        if self._live.stale(ledger.scan.revision):
+            await self._live.turn(ledger.scan.revision)
         progress = Progress(ledger.scan, ledger.progress, ledger.total, dict(ledger.missing))
         result = self._result(opened.state, progress)
         if result is None and not final:
@@ -182,10 +187,17 @@ def configured(
 ) -> Reducer[Any]:
     """A reducer with its parameters set as attributes."""
     reducer = kind()
+    configure(reducer, parameters, values)
+    return reducer
+
+
+def configure(
+    reducer: Reducer[Any], parameters: tuple[Parameter, ...], values: Mapping[str, Any]
+) -> None:
+    """Set a reducer's parameters."""
     for parameter in parameters:
         value = values.get(parameter.name, parameter.declared.default)
         setattr(reducer, parameter.name, parameter.native(value))
-    return reducer
 
 
 def _lost(batch: Batch) -> Batch:

@@ -3,16 +3,21 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from interact_api.config import OperatorConfig
 
-from interact import _jetstream
+from interact import _health, _jetstream
 from interact._errors import OperatorError
+from interact._health import Health
+from interact._in_effect import Live
 from interact._operator import Operator
 from interact._ports import Broker
+from interact._readiness import Waiting
+from interact._server import shown
 from interact._settings import Settings
 from interact._sourcing import Sourcing
 from interact._tally import Listener, Tally
@@ -22,6 +27,8 @@ from interact._worker import Worker
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
+ALONE_SECONDS = 3.0
+"""What a process that is to end waits for a connection that is lost."""
 
 
 def run(operator: Operator, settings: Settings) -> None:
@@ -32,11 +39,53 @@ def run(operator: Operator, settings: Settings) -> None:
 async def _run(operator: Operator, settings: Settings) -> None:
     config = settings.config
     check(operator, config)
-    name = f"{config.pipeline}/{config.operator}/{settings.replica}"
+    ending = _signalled()
+    tally = Tally(config.operator, settings.replica, operator.role, config.run)
+    health = Health(tally, config.pipeline)
+    async with _health.served(health, settings.http_host, settings.http_port):
+        life = asyncio.ensure_future(_connected(operator, settings, tally, health, ending))
+        limit = asyncio.ensure_future(_too_long(ending, tally, health, settings.grace))
+        await asyncio.wait({life, limit}, return_when=asyncio.FIRST_COMPLETED)
+        limit.cancel()
+        while not life.done():  # once may be too little: CPython issue 86296
+            life.cancel()
+            await asyncio.wait({life}, timeout=1.0)
+        if not life.cancelled():
+            life.result()
+
+
+async def _connected(
+    operator: Operator, settings: Settings, tally: Tally, health: Health, ending: asyncio.Event
+) -> None:
+    name = f"{settings.config.pipeline}/{settings.config.operator}/{settings.replica}"
+    tally.waits_for = f"NATS at {shown(settings.nats_url)}"
+    logger.info("waiting for %s", tally.waits_for)
     async with _jetstream.connect(
         settings.nats_url, name=name, token=settings.token, patience=settings.patience
     ) as broker:
-        await serve(operator, config, broker, replica=settings.replica)
+        tally.waits_for = ""
+        health.connected = lambda: broker.client.is_connected
+        await serve(
+            operator, settings.config, broker,
+            replica=settings.replica, stop=ending, tally=tally, patience=settings.patience,
+        )  # fmt: skip
+
+
+async def _too_long(ending: asyncio.Event, tally: Tally, health: Health, grace: float) -> None:
+    """Return when a process that is to end should wait no longer.
+
+    What is not stored or acknowledged by then is given to another process, or sent again by it.
+    """
+    await ending.wait()
+    if tally.state == "starting":
+        return
+    until = time.monotonic() + grace
+    alone = time.monotonic()
+    while time.monotonic() < min(until, alone + ALONE_SECONDS):  # two causes
+        await asyncio.sleep(0.1)
+        if health.connected():
+            alone = time.monotonic()
+    logger.warning("ended without NATS: what was under way is given to another process")
 
 
 async def serve(
@@ -46,6 +95,8 @@ async def serve(
     *,
     replica: int = 0,
     stop: asyncio.Event | None = None,
+    tally: Tally | None = None,
+    patience: float = 10.0,
 ) -> None:
     """Run an operator over a connection until stopped.
 
@@ -55,35 +106,61 @@ async def serve(
         broker: The connection.
         replica: Its number among the operator's replicas.
         stop: Set it to stop; SIGTERM and SIGINT set it too when left out.
+        tally: What it counts; a new one when left out.
+        patience: Seconds to wait for streams and parameters that are not there.
+
+    Raises:
+        BrokerError: If they are not there in time.
     """
-    tally = Tally(config.operator, replica, operator.role)
+    tally = tally or Tally(config.operator, replica, operator.role, config.run)
     blocked = getattr(broker, "blocked_seconds", None)
     if blocked is not None:
         tally.blocked = lambda: getattr(broker, "blocked_seconds", 0.0)
     subject = f"{config.status_subject}.{replica}"
-    with listening(tally), resources(operator) as given:
-        work: Worker | Sourcing
-        if operator.role == "source":
-            work = Sourcing(operator, config, broker, tally)
-        else:
-            work = Worker(operator, config, broker, tally, replica)
-            work.kernel.resources = given
-        ending = stop or _signalled()
+    ending = stop or _signalled()
+    live = Live(operator, config, tally)
+    with listening(tally):
         async with asyncio.TaskGroup() as group:
             reporting = group.create_task(_report(broker, subject, tally))
-            stopping = group.create_task(_stop(ending, work, tally))
             try:
-                await work.run()
+                if await Waiting(tally, patience, ending).ready(config, broker, live):
+                    async with live.followed(broker):
+                        await _work(
+                            operator, config, broker, live, ending, tally=tally, replica=replica
+                        )
             except Exception as error:
                 tally.state = "failed"
                 tally.fail(f"{operator.name}: {type(error).__name__}: {error}", frames=0)
-                await broker.tell(subject, tally.report())
                 raise
             finally:
                 reporting.cancel()
-                stopping.cancel()
                 with suppress(Exception):
                     await broker.tell(subject, tally.report())
+
+
+async def _work(
+    operator: Operator,
+    config: OperatorConfig,
+    broker: Broker,
+    live: Live,
+    ending: asyncio.Event,
+    *,
+    tally: Tally,
+    replica: int,
+) -> None:
+    with resources(operator) as given:
+        work: Worker | Sourcing
+        if operator.role == "source":
+            work = Sourcing(operator, config, broker, tally, live)
+        else:
+            work = Worker(operator, config, broker, tally, replica, live)
+            work.kernel.resources = given
+        async with asyncio.TaskGroup() as group:
+            stopping = group.create_task(_stop(ending, work, tally))
+            try:
+                await work.run()
+            finally:
+                stopping.cancel()
 
 
 async def _stop(ending: asyncio.Event, work: Worker | Sourcing, tally: Tally) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from interact_api.report import ScanReport
 
 from interact._batches import Batch
 from interact._errors import BatchError
+from interact._in_effect import Live
 from interact._operator import Operator
 from interact._outlet import Outlet
 from interact._ports import Broker
@@ -32,23 +34,43 @@ class _Sent:
 
     scan: int
     stop: int
+    revision: int
     stored: bool = False
+
+
+class _Ending(enum.Enum):
+    """How a generator came to its end."""
+
+    OVER = enum.auto()
+    STOPPED = enum.auto()
+    NEW_PARAMETERS = enum.auto()
 
 
 class Sourcing:
     """The one replica of a source."""
 
     def __init__(
-        self, operator: Operator, config: OperatorConfig, broker: Broker, tally: Tally
+        self,
+        operator: Operator,
+        config: OperatorConfig,
+        broker: Broker,
+        tally: Tally,
+        live: Live | None = None,
     ) -> None:
         self._operator = operator
         self._config = config
         self._broker = broker
         self._tally = tally
+        self._live = live or Live(operator, config, tally)
         self._outlet = Outlet(config, broker, tally)
         self._stop = asyncio.Event()
         self._key = f"source.{config.operator}"
         self._former = self._resume = Resume()
+        """What need not be sent: a former life did, or the generator before this one."""
+        self._left = 0
+        """Revision of the scan that a former life left in its middle; 0 where it left none."""
+        self._under_way = 0
+        """The same of the scan that `_resume` lies in."""
         self._way: deque[_Sent] = deque()
         self._ordinal = -1
         self._local: Scan | None = None
@@ -57,20 +79,26 @@ class Sourcing:
         self._read = 0
         """How far the source is in its scan; `_next` is also past what a former life stored."""
         self._saved_at = 0.0
+        self._live.use = self._use
 
     def stop(self) -> None:
         """Read no more; what was sent is stored before the process ends."""
         self._stop.set()
 
+    def _use(self, values: Mapping[str, Any], revision: int) -> None:
+        self._outlet.revision = revision
+
     async def run(self) -> None:
         """Send everything the source has, then wait to be stopped."""
         self._tally.state = "running"
-        if not await self._restore():
-            if await self._send_all():
-                await self._finish()
-                self._tally.state = "done"
-        else:
+        if await self._restore():
             self._tally.state = "done"
+        elif await self._send_all():
+            await self._finish()
+            self._tally.state = "done"
+        if self._tally.state == "done":  # no scan is left that would wait for new parameters
+            self._live.heard = self._live.adopt
+            self._live.adopt()
         await self._stop.wait()
         await self._broker.flush()
         await self._save(done=self._tally.state == "done")
@@ -82,6 +110,9 @@ class Sourcing:
             return False
         state = json.loads(saved)
         self._former = self._resume = Resume(scan=int(state["scan"]), index=int(state["index"]))
+        self._left = self._under_way = int(state.get("revision", 0))
+        if self._left and not state["done"]:
+            await self._live.go_on(self._left)
         self._tally.warn(
             f"{self._operator.name} goes on at frame {self._resume.index} of scan {self._resume.scan}"
             if not state["done"]
@@ -91,41 +122,63 @@ class Sourcing:
 
     async def _send_all(self) -> bool:
         """Whether the source came to its end (and was not stopped)."""
-        arguments: dict[str, Any] = {
-            p.name: p.native(self._config.parameters.get(p.name, p.declared.default))
-            for p in self._operator.parameters
-        }
-        if self._operator.wants_resume:
-            arguments["resume"] = self._resume
-            self._ordinal = self._resume.scan - 1
-        batches = self._operator.function(**arguments)
-        if hasattr(batches, "__aiter__"):
-            return await self._send_each_async(batches)
-        return await self._send_each(batches)
+        while True:
+            batches = self._batches()
+            asynchronous = hasattr(batches, "__aiter__")
+            send = self._send_each_async if asynchronous else self._send_each
+            ending = await send(batches)
+            if ending is not _Ending.NEW_PARAMETERS:
+                return ending is _Ending.OVER
+            await _closed(batches)
+            if self._ordinal >= self._former.scan:
+                self._former, self._left = Resume(self._ordinal + 1), 0
+            self._live.adopt()
 
-    async def _send_each(self, batches: Iterator[Batch]) -> bool:
+    def _batches(self) -> Any:
+        """The generator, with the parameters in use; a running one keeps those it was given."""
+        arguments = self._live.native
+        self._ordinal, self._local, self._scan = -1, None, None
+        self._next = self._read = 0
+        if self._operator.wants_resume:
+            arguments["resume"] = self._former
+            self._ordinal = self._former.scan - 1
+        return self._operator.function(**arguments)
+
+    @property
+    def _between(self) -> bool:
+        """Whether no scan is under way: then a generator may be replaced by one with new values."""
+        return self._scan is None or self._read >= self._scan.total
+
+    async def _send_each(self, batches: Iterator[Batch]) -> _Ending:
         for batch in batches:
             await self._take(batch)
             await asyncio.sleep(0)
             if self._stop.is_set():
-                return False
-        return True
+                return _Ending.STOPPED
+            if self._live.changed.is_set() and self._between:
+                return _Ending.NEW_PARAMETERS
+        return _Ending.OVER
 
-    async def _send_each_async(self, batches: AsyncIterator[Batch]) -> bool:
+    async def _send_each_async(self, batches: AsyncIterator[Batch]) -> _Ending:
         stopping = asyncio.ensure_future(self._stop.wait())
+        changing = asyncio.ensure_future(self._live.changed.wait())
         try:
             while True:
                 following = asyncio.ensure_future(anext(batches, None))
-                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if self._stop.is_set():
+                events = {stopping, changing} if self._between else {stopping}
+                await asyncio.wait({following, *events}, return_when=asyncio.FIRST_COMPLETED)
+                if self._stop.is_set() or not following.done():
                     following.cancel()
-                    return False
+                    await asyncio.wait({following})
+                    stopped = self._stop.is_set()
+                    return _Ending.STOPPED if stopped else _Ending.NEW_PARAMETERS
                 batch = following.result()
                 if batch is None:
-                    return True
+                    return _Ending.OVER
                 await self._take(batch)
         finally:
             stopping.cancel()
+            changing.cancel()
 
     async def _take(self, batch: Batch) -> None:
         if not isinstance(batch, Batch):
@@ -174,13 +227,23 @@ class Sourcing:
         self._ordinal += 1
         self._local = batch.scan
         self._scan = msgspec.structs.replace(
-            batch.scan, id=f"{self._config.run[:12]}-{self._config.operator[:38]}-{self._ordinal}"
+            batch.scan,
+            id=f"{self._config.run[:12]}-{self._config.operator[:38]}-{self._ordinal}",
+            revision=await self._revision(),
         )
         self._next = 0
         if self._ordinal < self._former.scan:
             self._next = self._scan.total  # all of it was stored in a former life
         elif self._ordinal == self._former.scan:
             self._next = self._former.index
+
+    async def _revision(self) -> int:
+        """Of the parameters that every operator computes the scan with that begins."""
+        if self._ordinal < self._former.scan:
+            return 0  # nothing of it is sent
+        if self._ordinal == self._former.scan and self._left:
+            return self._left
+        return await self._live.begin()
 
     async def _close(self) -> None:
         """What a scan should have had and no batch brought is missing."""
@@ -198,7 +261,7 @@ class Sourcing:
         stamped = batch.replace(
             scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
         )
-        entry = _Sent(self._ordinal, batch.stop)
+        entry = _Sent(self._ordinal, batch.stop, scan.revision if batch.stop < scan.total else 0)
         self._way.append(entry)
 
         async def stored() -> None:
@@ -215,13 +278,16 @@ class Sourcing:
     async def _advance(self) -> None:
         while self._way and self._way[0].stored:
             first = self._way.popleft()
-            self._resume = Resume(first.scan, first.stop)
+            self._resume, self._under_way = Resume(first.scan, first.stop), first.revision
         if time.monotonic() - self._saved_at > SAVE_SECONDS:
             self._saved_at = time.monotonic()
             await self._save(done=False)
 
     async def _save(self, *, done: bool) -> None:
-        state = {"scan": self._resume.scan, "index": self._resume.index, "done": done}
+        state = {
+            "scan": self._resume.scan, "index": self._resume.index, "done": done,
+            "revision": self._under_way,
+        }  # fmt: skip
         await self._broker.put(self._config.state_bucket, self._key, json.dumps(state).encode())
 
     async def _finish(self) -> None:
@@ -233,3 +299,11 @@ class Sourcing:
         )
         await self._broker.flush()
         await self._save(done=True)
+
+
+async def _closed(batches: Any) -> None:
+    """End a generator that is not read to its end, so that its files are closed."""
+    if hasattr(batches, "aclose"):
+        await batches.aclose()
+    elif hasattr(batches, "close"):
+        batches.close()

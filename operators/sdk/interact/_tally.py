@@ -14,9 +14,15 @@ MOST_SCANS = 16
 class Tally:
     """One replica's counters; `report` is the only way they are read."""
 
-    def __init__(self, operator: str, replica: int, role: str) -> None:
-        self._fixed = {"operator": operator, "replica": replica, "pid": os.getpid(), "role": role}
+    def __init__(self, operator: str, replica: int, role: str, run: str = "") -> None:
+        self._fixed = {
+            "operator": operator, "replica": replica, "pid": os.getpid(), "role": role, "run": run,
+        }  # fmt: skip
         self.state = "starting"
+        self.waits_for = ""
+        """What a process that has not begun waits for, in words."""
+        self.revision = 0
+        self.refused: dict[str, str] = {}
         self.frames_in = self.frames_out = 0
         self.bytes_in = self.bytes_out = 0
         self.messages_in = self.messages_out = 0
@@ -61,27 +67,31 @@ class Tally:
 
     def report(self) -> bytes:
         """Everything counted, as it is told."""
-        return report.encode(
-            Report(
-                **self._fixed,  # type: ignore[arg-type]  # four names of Report, checked by it
-                state=self.state,
-                frames_in=self.frames_in,
-                frames_out=self.frames_out,
-                bytes_in=self.bytes_in,
-                bytes_out=self.bytes_out,
-                messages_in=self.messages_in,
-                messages_out=self.messages_out,
-                frames_failed=self.frames_failed,
-                undecodable=self.undecodable,
-                redelivered=self.redelivered,
-                unkept=self.unkept,
-                kernel_seconds=round(self.kernel_seconds, 6),
-                blocked_seconds=round(self.blocked(), 3),
-                scans=dict(self._scans),
-                scans_complete=self.scans_complete,
-                warnings=tuple(self._warnings),
-                errors=tuple(self._errors),
-            )
+        return report.encode(self.snapshot())
+
+    def snapshot(self) -> Report:
+        """Everything counted."""
+        return Report(
+            **self._fixed,  # type: ignore[arg-type]  # five names of Report, checked by it
+            state=self.state,
+            frames_in=self.frames_in,
+            frames_out=self.frames_out,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            messages_in=self.messages_in,
+            messages_out=self.messages_out,
+            frames_failed=self.frames_failed,
+            undecodable=self.undecodable,
+            redelivered=self.redelivered,
+            unkept=self.unkept,
+            kernel_seconds=round(self.kernel_seconds, 6),
+            blocked_seconds=round(self.blocked(), 3),
+            scans=dict(self._scans),
+            scans_complete=self.scans_complete,
+            warnings=tuple(self._warnings),
+            errors=tuple(self._errors),
+            revision=self.revision,
+            refused=dict(self.refused),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial, reduce
 from typing import Any
@@ -19,11 +19,12 @@ from interact._batches import Batch
 from interact._calling import Caller
 from interact._coverage import Ledger
 from interact._errors import TooLarge, TransientError
+from interact._in_effect import Live
 from interact._keeping import Keeping
 from interact._kernel import Done, Failed, Kernel, failure, settled
 from interact._letters import Letters
 from interact._operator import Operator
-from interact._outlet import Outlet
+from interact._outlet import Outlet, ending
 from interact._pairs import Pairs
 from interact._ports import Broker, Delivery, Inlet
 from interact._reducing import Reducing
@@ -47,11 +48,15 @@ class Worker:
         broker: Broker,
         tally: Tally,
         replica: int = 0,
+        live: Live | None = None,
     ) -> None:
         self.operator = operator
         self.config = config
         self.tally = tally
-        self.kernel = Kernel(operator, config.parameters)
+        self._wake = asyncio.Event()
+        self.live = live or Live(operator, config, tally)
+        self.live.heard = self._wake.set
+        self.kernel = Kernel(operator, self.live.values)
         self.outlet = Outlet(config, broker, tally)
         self.ledger = Ledger(
             (entry.source, lane)
@@ -61,7 +66,7 @@ class Worker:
         )
         self.keeps_ledger = operator.role == "reducer" or not self.outlet.ports
         self.reducing = (
-            Reducing(operator, config, self.ledger, self.outlet, tally)
+            Reducing(operator, self.live, self.ledger, self.outlet, tally)
             if operator.role == "reducer"
             else None
         )
@@ -70,9 +75,9 @@ class Worker:
             if self.keeps_ledger
             else None
         )
+        self.live.use = self._use
         self._caller = Caller(operator, self.kernel, tally)
         self._broker = broker
-        self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._held: dict[int, tuple[Delivery, float]] = {}
         self._letters = Letters(config, broker, tally)
@@ -84,6 +89,14 @@ class Worker:
         """Fetch no more, finish what is in the kernel, hand back the rest."""
         self._stop.set()
         self._wake.set()
+
+    def _use(self, values: Mapping[str, Any], revision: int) -> None:
+        """Parameters have changed, between two messages."""
+        self.outlet.revision = revision
+        if self.reducing is None:
+            self.kernel.configure(values)
+        else:
+            self.reducing.configure(values)
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -146,6 +159,7 @@ class Worker:
             if self.keeping is not None and self.keeping.due:
                 await self.keeping.checkpoint()
             if idle:
+                await self.live.rest(over=self.tally.state == "done")
                 await self._rest()
             elif now - turned > YIELD_SECONDS:
                 await asyncio.sleep(0)
@@ -175,14 +189,14 @@ class Worker:
                 raise WireError(
                     "kind", batch.kind, f"port {entry.port} takes {' or '.join(entry.types)}"
                 )
-            ending = _ending(header) if header.kind == "end" else None
+            said = ending(header) if header.kind == "end" else None
         except WireError as error:
             await self._letters.undecodable(
                 entry.port, delivery.payload, error, stored=lambda: self._done(delivery)
             )
             return
-        if ending is not None:
-            await self._end(*ending, header, entry, delivery)
+        if said is not None:
+            await self._end(*said, header, entry, delivery)
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
         else:
@@ -225,6 +239,8 @@ class Worker:
                 await done()
                 return
             given = {port: _only(part, fresh) for port, part in given.items()}
+        if self.live.stale(batch.scan.revision):
+            await self.live.turn(batch.scan.revision)
         if self.reducing is not None:
             await self.reducing.add(lane, header, next(iter(given.values())), batch)
             await done()
@@ -358,18 +374,6 @@ class Worker:
                 await self.reducing.emit_partial()
             if self.keeping.due:
                 await self.keeping.checkpoint()
-
-
-def _ending(header: Header) -> tuple[str, int]:
-    """The source that has ended, and how many scans it made.
-
-    Raises:
-        WireError: If the message does not say so.
-    """
-    origin, scans = header.attributes.get("source"), header.attributes.get("scans")
-    if not isinstance(origin, str) or not isinstance(scans, int):
-        raise WireError("attributes", header.attributes, "an end names its source and its scans")
-    return origin, scans
 
 
 def _only(batch: Batch, fresh: Any) -> Batch:

@@ -145,11 +145,17 @@ class JetStream:
         await self.client.subscribe(subject, cb=pass_on)
 
     async def get(self, bucket: str, key: str) -> bytes | None:
-        """A key's last value; None if it was never set."""
+        """A key's last value; None if it was never set.
+
+        Raises:
+            BrokerError: If the bucket is not there, or NATS does not answer.
+        """
         try:
             entry = await (await self._bucket(bucket)).get(key)
         except nats.js.errors.KeyNotFoundError:
             return None
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+            raise BrokerError(f"{key} of bucket {bucket} was not read: {error!r}") from error
         return entry.value or b""
 
     async def put(self, bucket: str, key: str, value: bytes) -> None:
@@ -172,8 +178,8 @@ class JetStream:
         if name not in self._buckets:
             try:
                 self._buckets[name] = await self.context.key_value(name)
-            except nats.js.errors.Error as error:
-                raise BrokerError(f"state bucket {name} is not there: {error}") from error
+            except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+                raise BrokerError(f"state bucket {name} is not there: {error!r}") from error
         return self._buckets[name]
 
     async def make(self, plan: StreamPlan) -> None:
@@ -191,6 +197,17 @@ class JetStream:
             BrokerError: If the server refuses.
         """
         await _plumbing.make_bucket(self.context, plan)
+
+    async def there(self, stream: str, durable: str = "") -> bool:
+        """Whether a stream, or a consumer of it, can be used now."""
+        try:
+            if durable:
+                await self.context.consumer_info(stream, durable)
+            else:
+                await self.context.stream_info(stream)
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            return False
+        return True
 
     async def pending(self, stream: str, durable: str) -> tuple[int, int]:
         """Messages waiting, and messages held, at a consumer."""

@@ -1,12 +1,11 @@
 """`interact images`: the last pictures of pipelines that run, as files."""
 
 import asyncio
-import json
 from pathlib import Path
 
 from interact_api import names
 
-from interact import _jetstream, _pictures
+from interact import _jetstream, _live_values, _pictures
 from interact._errors import BrokerError, InteractError
 from interact.cli.exits import CommandError, Exit
 
@@ -51,11 +50,11 @@ async def _save(
         for (space, name), stream in found.items():
             bucket = names.state_bucket(space, name)
             try:
-                values = await broker.get(bucket, _pictures.PARAMETERS_KEY)
+                raw = await broker.get(bucket, _live_values.KEY)
             except BrokerError:
-                values = None  # a pipeline without state has no parameters to tell
+                raw = None  # a pipeline without state has no parameters to tell
             target = folder / name if len(found) > 1 else folder
-            gallery = _pictures.Gallery(target, json.loads(values or b"{}"))
+            gallery = _pictures.Gallery(target, _live_values.by_operator(raw))
             files += await gallery.update(broker, stream)
         return files
 

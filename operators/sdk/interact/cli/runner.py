@@ -1,7 +1,6 @@
 """A local run: streams, processes, reports, and the decision that it is over."""
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +12,7 @@ import msgspec
 from interact_api import names, report
 from interact_api.board import Board
 
-from interact import _jetstream, _pictures, _server
+from interact import _jetstream, _live_values, _pictures, _server
 from interact._errors import InteractError
 from interact._tasks import wanted
 from interact.cli.crew import Crew, written_members
@@ -146,8 +145,8 @@ class Run:
                     made.append(stream.name)
                 await broker.make_bucket(plan.bucket)
                 made.append(f"KV_{plan.bucket.name}")
-                values = json.dumps(self.plan.parameters(name)).encode()
-                await broker.put(plan.bucket.name, _pictures.PARAMETERS_KEY, values)
+                values = _live_values.written(self.plan.parameters(name), revision=1)
+                await broker.put(plan.bucket.name, _live_values.KEY, values)
             yield
         finally:
             if not self.options.keep and broker.client.is_connected:
