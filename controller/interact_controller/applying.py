@@ -10,6 +10,8 @@ from interact_controller import labels
 from interact_controller.changes import taken
 from interact_controller.errors import (
     BrokerUnreachable,
+    ClusterError,
+    ControllerError,
     OverBudget,
     Refused,
     Stalled,
@@ -62,7 +64,7 @@ async def apply(changes: Iterable[Change], observed: Observed, world: World) -> 
             raise Waiting(Reason.BROKER_UNREACHABLE, words, after=BROKER_SECONDS) from error
         try:
             await _to_cluster(change, observed, world)
-        except Refused as error:
+        except ClusterError as error:
             raise _refusal(change, error) from error
         if change.healed:
             await world.cluster.tell(
@@ -70,12 +72,18 @@ async def apply(changes: Iterable[Change], observed: Observed, world: World) -> 
             )
 
 
-def _refusal(change: Change, error: Refused) -> Stalled | Waiting:
-    """What the API server's refusal means for the pipeline."""
+def _refusal(change: Change, error: ClusterError) -> ControllerError:
+    """What the API server's refusal means for the pipeline; what may pass by itself stays as it is.
+
+    Fields that Kubernetes does not know give a 500 in server-side apply.
+    """
+    untyped = error.status == 500 and "typed patch object" in str(error)
+    if not isinstance(error, Refused) and not untyped:
+        return error
     if error.status == 403 and "quota" in str(error):
         words = f"{error}; raise the quota, or lower replicas and resources"
         return Waiting(Reason.QUOTA_EXCEEDED, words, after=BUDGET_SECONDS)
-    if error.status in {400, 422} and isinstance(change, ApplyDeployment):
+    if (untyped or error.status in {400, 422}) and isinstance(change, ApplyDeployment):
         name = mapping(change.manifest["metadata"])["name"]
         words = f"Deployment {name!r} is refused: {error}; correct the operator's template"
         return Stalled(Reason.INVALID_TEMPLATE, words)

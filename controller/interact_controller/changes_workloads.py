@@ -75,7 +75,8 @@ def _with(manifest: Manifest, annotations: dict[str, str], replicas: int) -> Man
 def _upkeep(one: Workload, live: WorkloadSeen) -> Iterator[Change]:
     _, at_birth = _chosen(live)
     same = live.annotations.get(labels.HASH) == one.digest
-    where = difference(one.manifest, live.manifest)
+    said = {key: one.manifest[key] for key in ("metadata", "spec")}  # lists leave out the kind
+    where = difference(said, live.manifest)
     applies = not same or bool(where)
     yield from _replicas(one, live, keeps=applies and at_birth)
     if applies:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interact_api import load, names
@@ -221,6 +221,12 @@ async def observe(
         parameters=parameters,
         broker_words=words,
     )
+
+
+def again(seen: Observed, store: Store) -> Observed:
+    """The same with the Deployments as they are after our own writes."""
+    found = store.of_pipeline(Kind.DEPLOYMENT, seen.namespace, seen.name)
+    return replace(seen, workloads=workloads(found, seen.uid))
 
 
 def _read(raw: bytes | None) -> Mapping[str, Any]:

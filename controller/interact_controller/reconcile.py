@@ -69,6 +69,7 @@ async def _pipeline(key: Key, world: World) -> float | None:
         await applying.apply(todo, seen, world)
     except (Stalled, Waiting) as error:
         trouble = error
+    seen = observed.again(seen, world.store)
     told = status.status(seen, desired, trouble, now)
     wait = await telling.tell(key, manifest, told, world)
     return _soonest(wait, _next(seen, desired, trouble, world))

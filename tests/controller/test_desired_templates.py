@@ -11,7 +11,7 @@ from interact_api.template import PodTemplate
 from interact_controller import observed
 from interact_controller.desired import deployments, templates
 
-SECRET = "nats-token"
+TOKENS = "of-nats"
 ALLOWED_VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
     "projected", "secret",
@@ -195,7 +195,7 @@ def test_a_pipelines_template_lies_over_the_authors():
 
 
 async def test_the_pod_has_what_the_contract_of_pods_says():
-    lab = Lab(policy=replace(POLICY, pod_nats_secret=SECRET))
+    lab = Lab(policy=replace(POLICY, pod_nats_secret=TOKENS))
     await lab.look()
 
     pod = lab.deployment("c")["spec"]["template"]["spec"]
@@ -217,7 +217,7 @@ async def test_the_pod_has_what_the_contract_of_pods_says():
         {
             "name": "interact-nats",
             "secret": {
-                "secretName": SECRET,
+                "secretName": TOKENS,
                 "optional": True,
                 "items": [{"key": "token", "path": "token"}],
             },
