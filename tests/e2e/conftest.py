@@ -57,7 +57,7 @@ def values(images: Images) -> list[str]:
     """What the chart is told of where images are."""
     told = {
         "image.prefix": images.prefix, "image.tag": images.tag, "image.pullPolicy": images.pull_policy,
-        "operators.imagePullPolicy": images.pull_policy, "controller.statusSeconds": 1,
+        "operators.imagePullPolicy": images.pull_policy, "controller.statusSeconds": 1, "controller.sweepSeconds": 5,
         "nats.image.repository": f"{images.prefix}/nats", "nats.image.tag": images.tag,
     }  # fmt: skip
     return [word for name, value in told.items() for word in ("--set", f"{name}={value}")]

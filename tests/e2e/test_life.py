@@ -10,10 +10,10 @@ import pytest
 import yaml
 from cluster.waiting import eventually
 from e2e.conftest import DATA, WORK, values
-from e2e.real import ROOT, SYSTEM, Cluster, Images, Object
+from e2e.real import ROOT, SYSTEM, Cluster, Images, Object, ProgramError
 
 from examples import _comparisons, _table
-from examples._saved import saved
+from examples._saved import MissingPictureError, saved
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3000)]
 EXAMPLE = ROOT / "examples" / "srtio3"
@@ -130,18 +130,114 @@ def test_the_pictures_are_those_of_a_local_run_bit_for_bit(work: Cluster, pictur
             assert np.asarray(array).tobytes() == np.asarray(other).tobytes(), f"{name}.{channel}"
 
 
-def test_a_namespace_goes_while_the_controller_is_away(work: Cluster):
-    work.kubectl("scale", "-n", SYSTEM, "deployment/interact-controller", "--replicas=0")
-    work.kubectl("wait", "-n", SYSTEM, "--for=delete", "pod", "-l", "app.kubernetes.io/component=controller",
-                 "--timeout=90s")  # fmt: skip
+def test_frames_flow_while_the_controller_is_killed(work: Cluster, pictures: Path):
+    slow = pipeline()
+    slow["metadata"]["name"] = "slow"
+    slow["spec"]["operators"][0]["parameters"]["rate"] = 60  # a minute for 4096 frames
+    work.apply(slow, WORK)
+    work.kubectl(
+        "wait", "-n", WORK, "--for=condition=Ready", "pipeline/slow", "--timeout=120s", seconds=150
+    )
+    eventually(lambda: seen(work, pictures) > 0, "a first picture", within=90)
+    before = ours(work, "slow")
+
+    controllers(work, 0)
+    killed_at = seen(work, pictures)
+    flowing = eventually(
+        lambda: seen(work, pictures) > killed_at + 0.2, "frames without a controller", within=90
+    )
+    controllers(work, 2)
+
+    assert flowing
+    assert ours(work, "slow") == before
+    work.kubectl(
+        "wait",
+        "-n",
+        WORK,
+        "--for=condition=Completed",
+        "pipeline/slow",
+        "--timeout=180s",
+        seconds=200,
+    )
+    assert seen(work, pictures) == 1.0
+
+
+def seen(cluster: Cluster, pictures: Path) -> float:
+    """How much of the slow scan its picture shows; 0 without one."""
+    try:
+        cluster.interact("images", "slow", "-n", WORK, "--out", str(pictures / "slow"))
+        return float(saved(pictures / "slow", "com").completeness)
+    except (ProgramError, MissingPictureError):
+        return 0.0
+
+
+def ours(cluster: Cluster, name: str) -> Object:
+    """What a pipeline's Deployments are, as far as we own it."""
+    made = yaml.safe_load(
+        cluster.kubectl("get", "deployments", "-n", WORK, "-l", f"interact.science/pipeline={name}",
+                        "--show-managed-fields", "-o", "yaml")
+    )  # fmt: skip
+    return {
+        one["metadata"]["name"]: (
+            one["metadata"]["generation"],
+            [f for f in one["metadata"]["managedFields"] if f["manager"].startswith("interact-")],
+        )
+        for one in made["items"]
+    }
+
+
+def controllers(cluster: Cluster, replicas: int) -> None:
+    """Kill all of them, or start some again."""
+    deployment, component = (
+        "deployment/interact-controller",
+        "app.kubernetes.io/component=controller",
+    )
+    cluster.kubectl("scale", "-n", SYSTEM, deployment, f"--replicas={replicas}")
+    if replicas:
+        cluster.kubectl("rollout", "status", "-n", SYSTEM, deployment, "--timeout=90s")
+        return
+    cluster.kubectl("delete", "pods", "-n", SYSTEM, "-l", component, "--grace-period=0", "--force")
+    cluster.kubectl("wait", "-n", SYSTEM, "--for=delete", "pod", "-l", component, "--timeout=90s")
+
+
+def test_a_namespace_goes_while_controller_and_nats_are_away(work: Cluster):
+    assert streams(work)
+    controllers(work, 0)
+    work.kubectl("scale", "-n", SYSTEM, "statefulset/interact-nats", "--replicas=0")
+    work.kubectl("wait", "-n", SYSTEM, "--for=delete", "pod/interact-nats-0", "--timeout=90s")
 
     work.kubectl("delete", "namespace", WORK, "--timeout=120s", seconds=150)
 
-    assert not [one for one in work.items("namespaces") if one["metadata"]["name"] == WORK]
-    work.kubectl("scale", "-n", SYSTEM, "deployment/interact-controller", "--replicas=2")
-    work.kubectl(
-        "rollout", "status", "-n", SYSTEM, "deployment/interact-controller", "--timeout=90s"
+    assert WORK not in {one["metadata"]["name"] for one in work.items("namespaces")}
+
+
+def test_streams_are_swept_when_they_are_back(release: Cluster):
+    release.kubectl("scale", "-n", SYSTEM, "statefulset/interact-nats", "--replicas=1")
+    release.kubectl("rollout", "status", "-n", SYSTEM, "statefulset/interact-nats", "--timeout=90s")
+    controllers(release, 2)
+
+    eventually(
+        lambda: not streams(release), lambda: f"no stream; there are {streams(release)}", within=120
     )
+
+
+LIST = """
+import asyncio, nats, os
+async def main():
+    client = await nats.connect(os.environ["INTERACT_NATS_URL"])
+    for one in await client.jetstream().streams_info():
+        print(one.config.name)
+    await client.close()
+asyncio.run(main())
+"""
+
+
+def streams(cluster: Cluster) -> list[str]:
+    """Names of all streams, asked from a controller's pod."""
+    said = cluster.kubectl(
+        "exec", "-n", SYSTEM, "deployment/interact-controller", "--", "python", "-c", LIST
+    )
+    return said.split()
 
 
 def test_uninstalling_leaves_nothing(release: Cluster, images: Images):
