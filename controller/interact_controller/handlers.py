@@ -1,0 +1,137 @@
+"""The one door to kopf: it watches, and what it hears is handed on. It writes nothing.
+
+No finalizers, timers or daemons, no peering, no events, no annotations: each of them would write to
+objects, and a finalizer would hold up their deletion while no controller runs.
+"""
+
+import datetime
+import itertools
+import logging
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final
+
+import kopf
+from interact_api.model import GROUP
+
+from interact_controller import labels
+from interact_controller.kube import VERSIONS, Connection
+from interact_controller.relist import Hears, Scope
+from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.store import key_of, version_of
+
+logger = logging.getLogger(__name__)
+
+RESOURCES: Final = {
+    Kind.PIPELINE: (GROUP, "v1alpha1", "pipelines"),
+    Kind.OPERATOR: (GROUP, "v1alpha1", "interactoperators"),
+    Kind.DEPLOYMENT: ("apps", "v1", "deployments"),
+    Kind.POD: ("", "v1", "pods"),
+}
+LOGIN_SECONDS: Final = 300
+"""How long a token is used; the kubelet renews it earlier than it expires."""
+PAGE: Final = 500
+CONNECT_SECONDS: Final = 5.0
+LONGEST_SECONDS: Final = 10.0
+
+
+class _Pauses:
+    """Seconds between tries of a request, for ever: losing the lease ends us, not this."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.2, 0.5, 1.0, 2.0, 5.0), itertools.repeat(LONGEST_SECONDS))
+
+
+class _Everything(Collection[Any]):
+    """Tasks that kopf is to leave alone at its end: it would end those of others too."""
+
+    def __contains__(self, task: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def watch(
+    scope: Scope, connection: Connection, hearing: Hears, spawned: Callable[[], None]
+) -> None:
+    """Watch the kinds of a scope for ever.
+
+    Args:
+        scope: What to watch.
+        connection: The API server.
+        hearing: Who is told.
+        spawned: Called once kopf has taken the process's signals: they are to be ours again.
+
+    Raises:
+        Exception: If kopf gives up; the process is to be started again then.
+    """
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(scope, connection, hearing),
+        settings=_settings(),
+        clusterwide=not scope.namespaces,
+        namespaces=scope.namespaces,
+    )
+    spawned()
+    await kopf.run_tasks(tasks, ignored=_Everything())
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = None
+    settings.watching.chunk_size = PAGE
+    settings.watching.connect_timeout = CONNECT_SECONDS
+    settings.networking.connect_timeout = CONNECT_SECONDS
+    settings.networking.error_backoffs = _Pauses()
+    settings.queueing.idle_timeout = 0.5
+    settings.queueing.exit_timeout = 0.5
+    for kind in (Kind.DEPLOYMENT, Kind.POD):
+        settings.watching.label_selectors[RESOURCES[kind]] = labels.PIPELINE
+    return settings
+
+
+def _registry(scope: Scope, connection: Connection, hearing: Hears) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS)
+        return kopf.ConnectionInfo(
+            server=connection.url,
+            ca_path=connection.ca_file,
+            insecure=not connection.verify,
+            certificate_path=connection.certificate_file,
+            private_key_path=connection.key_file,
+            token=connection.bearer() or None,
+            expiration=until,
+        )
+
+    for kind in scope.kinds:
+        _listen(kind, registry, hearing)
+    return registry
+
+
+def _listen(kind: Kind, registry: kopf.OperatorRegistry, hearing: Hears) -> None:
+    @kopf.on.event(*RESOURCES[kind], registry=registry, id=f"hear-{kind.lower()}")
+    async def hear(event: Any, **_: Any) -> None:
+        hand_on(kind, event["type"], event["object"], hearing)
+
+
+def hand_on(kind: Kind, verb: str | None, manifest: Manifest, hearing: Hears) -> None:
+    """Tell of one event; kopf gives no verb to what a list found."""
+    whole: Manifest = {**manifest, "apiVersion": VERSIONS[kind], "kind": str(kind)}
+    if verb == "DELETED":
+        key: Key = key_of(whole)
+        hearing.gone(key, str(_about(whole).get("uid", "")), version_of(whole))
+    else:
+        hearing.heard(whole)
+
+
+def _about(manifest: Manifest) -> dict[str, Any]:
+    found = manifest["metadata"]
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,141 @@
+"""What is heard of the cluster goes into the store, and wakes whom it is about."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from interact_api.plain import entries, mapping
+
+from interact_controller import labels
+from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.store import Objects, key_of
+
+OPERATOR_SECONDS: Final = 1.0
+"""How long news about the use of an operator are gathered: each look counts all pipelines."""
+
+
+class Wakes(Protocol):
+    """Whom to wake."""
+
+    def wake(self, key: Key) -> None:
+        """Look at a key as soon as may be."""
+        ...
+
+    def wake_after(self, key: Key, seconds: float) -> None:
+        """Look at a key in some seconds."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Hearing:
+    """Takes news of objects, whoever brings them.
+
+    Args:
+        objects: The store.
+        queue: Whom to wake.
+        beat: Called with each piece of news.
+    """
+
+    objects: Objects
+    queue: Wakes
+    beat: Callable[[], None]
+    _uses: dict[Key, frozenset[Key]] = dataclasses.field(default_factory=dict)
+    _used: dict[Key, set[Key]] = dataclasses.field(default_factory=dict)
+
+    def heard(self, manifest: Manifest) -> None:
+        """An object is there, or is another than before."""
+        self.beat()
+        key = key_of(manifest)
+        before = self.objects.generation(key)
+        former = self.objects.pipeline_of(key)
+        if self.objects.put(manifest) is None:
+            return
+        if key.kind is Kind.PIPELINE:
+            self._refer(key, references(manifest))
+        elif key.kind is Kind.OPERATOR and before == self.objects.generation(key):
+            self.queue.wake(key)  # only its status, which is ours
+            return
+        elif key.kind in {Kind.DEPLOYMENT, Kind.POD}:
+            self._wake_pipelines(key, former, owner(manifest))
+        self._wake(key)
+
+    def gone(self, key: Key, uid: str, version: int = 0) -> None:
+        """An object is there no more."""
+        self.beat()
+        former = self.objects.pipeline_of(key)
+        kept = self.objects.version(key)
+        if not self.objects.drop(key, uid=uid, version=version or (kept[1] if kept else 0)):
+            return
+        if key.kind is Kind.PIPELINE:
+            self._refer(key, frozenset())
+        elif key.kind in {Kind.DEPLOYMENT, Kind.POD}:
+            self._wake_pipelines(key, former)
+            return
+        self._wake(key)
+
+    def took(self, manifest: Manifest) -> None:
+        """What we asked for ourselves: nobody is to be woken by it."""
+        about = mapping(manifest["metadata"])
+        child = manifest["kind"] in {Kind.DEPLOYMENT, Kind.POD}
+        if child and labels.PIPELINE not in mapping(about.get("labels")):
+            return  # no watch would tell when it goes
+        if self.objects.put(manifest) is not None and manifest["kind"] == Kind.PIPELINE:
+            self._refer(key_of(manifest), references(manifest))
+
+    def all(self) -> None:
+        """Wake everything there is."""
+        for kind in (Kind.PIPELINE, Kind.OPERATOR):
+            for key in self.objects.keys(kind):
+                self.queue.wake(key)
+
+    def _wake(self, key: Key) -> None:
+        if key.kind is Kind.OPERATOR:
+            self.queue.wake(key)
+            for pipeline in sorted(self._used.get(key, ())):
+                self.queue.wake(pipeline)
+        elif key.kind is Kind.PIPELINE:
+            self.queue.wake(key)
+        else:
+            self._wake_pipelines(key, self.objects.pipeline_of(key))
+
+    def _wake_pipelines(self, key: Key, *names: str) -> None:
+        for name in filter(None, names):
+            self.queue.wake(Key(Kind.PIPELINE, key.namespace, name))
+
+    def _refer(self, pipeline: Key, now: frozenset[Key]) -> None:
+        """Note which operators a pipeline uses; those it began or ceased to use are told, later."""
+        before = self._uses.pop(pipeline, frozenset())
+        if now:
+            self._uses[pipeline] = now
+        for operator in before - now:
+            self._used[operator].discard(pipeline)
+            if not self._used[operator]:
+                del self._used[operator]
+        for operator in now - before:
+            self._used.setdefault(operator, set()).add(pipeline)
+        for operator in before ^ now:
+            if self.objects.version(operator) is not None:
+                self.queue.wake_after(operator, OPERATOR_SECONDS)
+
+
+def references(pipeline: Manifest) -> frozenset[Key]:
+    """The operators a pipeline names.
+
+    >>> references({"metadata": {"namespace": "lab"},
+    ...             "spec": {"operators": [{"operatorRef": {"name": "sum"}}]}})
+    frozenset({Key(kind=<Kind.OPERATOR: 'InteractOperator'>, namespace='lab', name='sum')})
+    """
+    home = mapping(pipeline.get("metadata")).get("namespace", "")
+    placed: Iterable[object] = entries(mapping(pipeline.get("spec")).get("operators"))
+    refs = [mapping(mapping(one).get("operatorRef")) for one in placed]
+    return frozenset(
+        Key(Kind.OPERATOR, str(ref.get("namespace") or home), str(ref.get("name"))) for ref in refs
+    )
+
+
+def owner(manifest: Manifest) -> str:
+    """The Pipeline that controls an object; empty if none does."""
+    for one in map(mapping, entries(mapping(manifest["metadata"]).get("ownerReferences"))):
+        if one.get("controller") and one.get("kind") == Kind.PIPELINE:
+            return str(one.get("name", ""))
+    return ""

@@ -1,0 +1,171 @@
+"""The objects of the cluster as last heard of: small, indexed, and never going back in time."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from interact_api.plain import mapping
+
+from interact_controller import labels
+from interact_controller.seen import Key, Kind, Manifest
+
+_POD_STATUS: Final = ("phase", "conditions", "containerStatuses")
+_UNREAD: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD})
+"""Many and read one at a time: kept as JSON, which takes a tenth of the memory of objects."""
+_encode = msgspec.json.Encoder().encode
+_decode: Callable[[bytes], Manifest] = msgspec.json.Decoder(dict[str, Any]).decode
+
+Place = tuple[Kind, str, str]
+"""Kind, namespace, and the pipeline in the label."""
+
+
+class Objects:
+    """The Store port, and the ways to feed it.
+
+    Objects that come out must not be changed. ``newer`` asks whether one resource version is later
+    than another: they count up (Kubernetes API concepts: resource versions, comparable since 1.35).
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, bytes | Manifest] = {}
+        self._about: dict[Key, tuple[str, int, Place]] = {}
+        self._places: dict[Place, set[Key]] = {}
+        self._kinds: dict[Kind, dict[Key, None]] = {kind: {} for kind in Kind}
+        self._gone: dict[str, int] = {}
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def get(self, key: Key) -> Manifest | None:
+        """One object."""
+        kept = self._kept.get(key)
+        return _decode(kept) if isinstance(kept, bytes) else kept
+
+    def of_pipeline(self, kind: Kind, namespace: str, pipeline: str) -> Sequence[Manifest]:
+        """Children that carry the pipeline's label, ours or not, by name."""
+        found = self._places.get((kind, namespace, pipeline), set())
+        return self._read(sorted(found, key=lambda key: key.name))
+
+    def all(self, kind: Kind) -> Sequence[Manifest]:
+        """All objects of a kind."""
+        return self._read(self._kinds[kind])
+
+    def keys(self, kind: Kind) -> Sequence[Key]:
+        """The keys of a kind."""
+        return tuple(self._kinds[kind])
+
+    def version(self, key: Key) -> tuple[str, int] | None:
+        """The uid and the resource version of an object."""
+        about = self._about.get(key)
+        return about[:2] if about is not None else None
+
+    def generation(self, key: Key) -> int:
+        """How often the specification of a Pipeline or an InteractOperator was changed."""
+        kept = self._kept.get(key)
+        if kept is None or isinstance(kept, bytes):
+            return 0
+        found = mapping(kept["metadata"]).get("generation", 0)
+        return found if isinstance(found, int) else 0
+
+    def pipeline_of(self, key: Key) -> str:
+        """The pipeline in an object's label; empty without one."""
+        about = self._about.get(key)
+        return about[2][2] if about is not None else ""
+
+    def _read(self, keys: Iterable[Key]) -> Sequence[Manifest]:
+        return tuple(found for key in keys if (found := self.get(key)) is not None)
+
+    # -- feeding ------------------------------------------------------------------------------
+
+    def put(self, manifest: Manifest) -> Key | None:
+        """Keep an object unless a newer one is kept; its key if that changed something."""
+        key, about = key_of(manifest), mapping(manifest["metadata"])
+        uid, version = str(about.get("uid", "")), version_of(manifest)
+        if version <= self._gone.get(uid, -1):
+            return None
+        before = self._about.get(key)
+        if before is not None and before[1] >= version:
+            return None
+        place = (
+            key.kind,
+            key.namespace,
+            str(mapping(about.get("labels")).get(labels.PIPELINE, "")),
+        )
+        if before is not None:
+            self._leave(before[2], key)
+        self._places.setdefault(place, set()).add(key)
+        trimmed = trim(key.kind, manifest)
+        self._kept[key] = _encode(trimmed) if key.kind in _PACKED else trimmed
+        self._about[key] = (uid, version, place)
+        self._kinds[key.kind][key] = None
+        return key
+
+    def drop(self, key: Key, *, uid: str = "", version: int = 0) -> bool:
+        """Forget an object that is gone; whether it was there.
+
+        Args:
+            key: The object.
+            uid: Of the one that is gone; another of the same name stays.
+            version: At which it went: what is older is not taken any more.
+        """
+        if uid and version:
+            self._gone[uid] = max(version, self._gone.get(uid, 0))
+            while len(self._gone) > _MOST_GONE:
+                del self._gone[next(iter(self._gone))]
+        before = self._about.get(key)
+        if before is None or (uid and before[0] != uid):
+            return False
+        del self._about[key], self._kept[key], self._kinds[key.kind][key]
+        self._leave(before[2], key)
+        return True
+
+    def _leave(self, place: Place, key: Key) -> None:
+        members = self._places[place]
+        members.discard(key)
+        if not members:
+            del self._places[place]
+
+
+_MOST_GONE: Final = 4096
+"""Deleted objects whose late news are still recognised."""
+
+
+def key_of(manifest: Manifest) -> Key:
+    """What an object is found by."""
+    about = mapping(manifest["metadata"])
+    return Key(Kind(str(manifest["kind"])), str(about.get("namespace", "")), str(about["name"]))
+
+
+def version_of(manifest: Manifest) -> int:
+    """An object's resource version as a number."""
+    found = str(mapping(manifest["metadata"]).get("resourceVersion", ""))
+    return int(found) if found.isdecimal() else 0
+
+
+def trim(kind: Kind, manifest: Manifest) -> Manifest:
+    """An object without what nobody reads of it.
+
+    >>> trim(Kind.POD, {"metadata": {"name": "a", "managedFields": []}, "spec": {"nodeName": "n"}})
+    {'metadata': {'name': 'a'}, 'status': {}}
+    """
+    about = {
+        key: value for key, value in mapping(manifest["metadata"]).items() if key != "managedFields"
+    }
+    if kind is Kind.POD:
+        status = mapping(manifest.get("status"))
+        told: Manifest = {key: status[key] for key in _POD_STATUS if key in status}
+        small: Manifest = {"metadata": about, "status": told}
+        return {key: manifest[key] for key in ("apiVersion", "kind") if key in manifest} | small
+    if _UNREAD in mapping(about.get("annotations")):
+        kept = mapping(about["annotations"])
+        about["annotations"] = {key: value for key, value in kept.items() if key != _UNREAD}
+    whole: Manifest = {**manifest, "metadata": about}
+    return whole if kind in _PACKED else _shared(whole)
+
+
+def _shared(value: Any) -> Any:
+    """The same, with one copy of each field name for all objects."""
+    if isinstance(value, dict):
+        return {sys.intern(key): _shared(one) for key, one in value.items()}
+    return [_shared(one) for one in value] if isinstance(value, list) else value
