@@ -8,6 +8,7 @@ from interact_api.plain import mapping
 
 from interact_controller import labels
 from interact_controller.changes import taken
+from interact_controller.children import workload
 from interact_controller.errors import (
     BrokerUnreachable,
     ClusterError,
@@ -18,7 +19,7 @@ from interact_controller.errors import (
     StreamRefused,
     Waiting,
 )
-from interact_controller.observed import PARAMETERS, Observed, workload
+from interact_controller.observed import PARAMETERS, Observed
 from interact_controller.ports import Broker, World
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.steps import (

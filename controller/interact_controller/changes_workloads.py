@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from interact_api.plain import mapping
 
 from interact_controller import labels
+from interact_controller.children import WorkloadSeen
 from interact_controller.desired.state import Desired, Stage, Workload
 from interact_controller.differences import difference
-from interact_controller.observed import Observed, WorkloadSeen
+from interact_controller.observed import Observed
 from interact_controller.seen import Manifest
 from interact_controller.steps import (
     ApplyDeployment,

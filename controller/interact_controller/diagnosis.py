@@ -6,7 +6,7 @@ from typing import Final
 
 from interact_api.conditions import Reason
 
-from interact_controller.observed import PodSeen, WorkloadSeen
+from interact_controller.children import PodSeen, WorkloadSeen
 
 PULLING: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}

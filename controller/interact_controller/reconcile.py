@@ -11,6 +11,7 @@ from interact_controller.errors import Conflict, Stalled, Waiting
 from interact_controller.observed import Observed
 from interact_controller.ports import World
 from interact_controller.seen import Key, Kind
+from interact_controller.steps import Change
 
 AGAIN_SECONDS = 0.2
 """After a conflict: the newer object is about to be heard of."""
@@ -62,6 +63,7 @@ async def _pipeline(key: Key, world: World) -> float | None:
     _poll(seen, now.timestamp())
     desired: Desired | None = None
     trouble: Stalled | Waiting | None = None
+    todo: tuple[Change, ...] = ()
     try:
         desired = state.state(seen, world.policy)
         _assign(seen, desired, now.timestamp())
@@ -69,7 +71,8 @@ async def _pipeline(key: Key, world: World) -> float | None:
         await applying.apply(todo, seen, world)
     except (Stalled, Waiting) as error:
         trouble = error
-    seen = observed.again(seen, world.store)
+    if todo:
+        seen = observed.again(seen, world.store)
     told = status.status(seen, desired, trouble, now)
     wait = await telling.tell(key, manifest, told, world)
     return _soonest(wait, _next(seen, desired, trouble, world))

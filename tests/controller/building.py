@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,7 +58,12 @@ def operator(name: str, namespace: str = NAMESPACE, **spec: Any) -> Manifest:
     return {
         "apiVersion": "interact.science/v1alpha1",
         "kind": "InteractOperator",
-        "metadata": {"name": name, "namespace": namespace, "uid": f"iop-{name}", "generation": 1},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": str(uuid.uuid4()),
+            "generation": 1,
+        },
         "spec": {"image": f"example/{name}:1", **known, **spec},
     }
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from controller.building import KEY, NAMESPACE, Lab, catalogue, chain, operator
+from interact_controller.children import PodSeen
 from interact_controller.diagnosis import finding
-from interact_controller.observed import PodSeen
 from interact_controller.seen import Key, Kind
 from interact_controller.telling import structure
 

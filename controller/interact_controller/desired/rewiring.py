@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from interact_api.stream_plan import Retention, StreamPlan
 
 from interact_controller import labels
-from interact_controller.observed import Observed, WorkloadSeen
+from interact_controller.children import WorkloadSeen
+from interact_controller.observed import Observed
 from interact_controller.seen import StreamSeen
 
 
