@@ -27,7 +27,9 @@ PATIENCE = 30.0
 MIB = 1 << 20
 
 
-def planned(name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s") -> Plan:
+def planned(
+    name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s", storage=Storage.MEMORY
+) -> Plan:
     text = "---\n".join(_spec.document(one) for one in operators)
     spec = {
         "operators": [{"name": one.name, "operatorRef": {"name": one.name}} for one in operators],
@@ -40,7 +42,7 @@ def planned(name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s") -> Pl
     found = load(f"{text}---\n{json.dumps(pipeline)}", origin="test")
     settings = PlanSettings(
         namespace="test", installation="test", run=f"{name:0<16}".encode().hex()[:32],
-        storage=Storage.MEMORY, state_storage=Storage.MEMORY, max_bytes=max_bytes, state_bytes=MIB,
+        storage=storage, state_storage=storage, max_bytes=max_bytes, state_bytes=MIB,
         dead_letter_bytes=16 * MIB, images_bytes=16 * MIB,
     )  # fmt: skip
     return plan(found.pipelines[0], {o.metadata.name: o for o in found.operators}, settings)
@@ -89,6 +91,7 @@ async def running(server, plan: Plan) -> AsyncIterator[Running]:
         yield run
         for stream in plan.streams:
             await broker.context.delete_stream(stream.name)
+        await broker.context.delete_key_value(plan.bucket.name)
 
 
 def given(scan, *, size=5, upto=None):

@@ -17,6 +17,7 @@ def main() -> None:
         operator = _main.found(path)
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
+        _main.last_words(error)
         sys.exit(_main.BROKEN)
     _main.serve_or_describe(operator, sys.argv[2:], file=path)
 

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from interact._errors import (
@@ -20,6 +21,11 @@ from interact._operator import Operator
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
 PERMANENT = (InputError, OperatorError, SettingsError, BatchError, TooLarge)
 """What ends a process with USAGE: started again it would end the same way."""
+
+
+TERMINATION_LOG = "/dev/termination-log"
+MOST_LAST_WORDS = 4000
+"""Bytes; the kubelet reads 4096."""
 
 
 def found(path: Path) -> Operator:
@@ -76,17 +82,38 @@ def _serve(operator: Operator, file: Path) -> int:
         format=f"%(asctime)s %(levelname)s {operator.name}: %(message)s",
     )
     status = OK
+    raised: list[BaseException] = []
     try:
         beside = file.parent / "operator.yaml"
         if beside.exists():
             _spec.compare(operator, beside)
         _runtime.run(operator, _settings.settings())
     except* (InteractError, OSError) as errors:
-        found = _leaves(errors)
-        for error in found:
+        raised = _leaves(errors)
+        for error in raised:
             logging.getLogger("interact").error("%s", error)
-        status = USAGE if any(isinstance(error, PERMANENT) for error in found) else FAILED
+        status = USAGE if any(isinstance(error, PERMANENT) for error in raised) else FAILED
+    except* Exception as errors:
+        last_words(*_leaves(errors))
+        raise
+    if raised:
+        last_words(*raised)
     return status
+
+
+def last_words(*errors: BaseException) -> None:
+    """Write why the process ends, on one line, to where Kubernetes looks for it."""
+    given = os.environ.get("INTERACT_TERMINATION_LOG")
+    path = Path(given or TERMINATION_LOG)
+    if not given and not os.access(path, os.W_OK):
+        return
+    words = "; ".join(
+        str(error) if isinstance(error, InteractError) else f"{type(error).__name__}: {error}"
+        for error in errors
+    )
+    line = " ".join(words.split()).encode()[:MOST_LAST_WORDS].decode(errors="ignore")
+    with suppress(OSError):
+        path.write_text(line + "\n", encoding="utf-8")
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
