@@ -9,7 +9,7 @@ import hashlib
 import socket
 import struct
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlparse
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
@@ -42,7 +42,11 @@ def api_server(address):
 
 
 def _serve(end, address, asked):
-    reader = end.makefile("rb")
+    with end, end.makefile("rb") as reader:
+        _forward(end, reader, address, asked)
+
+
+def _forward(end, reader, address, asked):
     path, headers = _request(reader)
     asked.append(urlparse(path).path)
     [port] = parse_qs(urlparse(path).query)["ports"]
@@ -59,9 +63,11 @@ def _serve(end, address, asked):
         threading.Thread(target=_answers, args=(there, end), daemon=True).start()
         for kind, payload in _frames(reader):
             if kind == CLOSE:
+                end.sendall(_frame(CLOSE, payload))
                 break
             assert payload[:1] == DATA
             there.sendall(payload[1:])
+        there.shutdown(socket.SHUT_RDWR)  # ends the answers
 
 
 def _request(reader):
@@ -74,8 +80,9 @@ def _request(reader):
 
 
 def _answers(there, end):
-    while data := there.recv(1 << 16):
-        end.sendall(_frame(BINARY, DATA + data))
+    with suppress(OSError):
+        while data := there.recv(1 << 16):
+            end.sendall(_frame(BINARY, DATA + data))
 
 
 def _frame(kind, payload):

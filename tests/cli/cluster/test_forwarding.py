@@ -47,6 +47,16 @@ def said(end, size):
     return text
 
 
+def asked(end):
+    """What a letter is answered with; nothing where the connection is closed or reset."""
+    with end:
+        try:
+            end.sendall(b"a")
+            return end.recv(1)
+        except ConnectionError:
+            return b""
+
+
 def test_every_connection_has_a_tunnel_of_its_own(shout):
     with forwarding.forwarded(lambda: socket.create_connection(shout)) as port:
         ends = [socket.create_connection(("127.0.0.1", port), SECONDS) for _ in range(3)]
@@ -86,16 +96,39 @@ def test_connections_and_the_port_end_with_the_block(shout):
         socket.create_connection(("127.0.0.1", port), SECONDS)
 
 
-def test_a_tunnel_that_is_refused_closes_the_connection_and_says_why(caplog):
+def test_a_tunnel_that_is_refused_is_told_before_the_port_is_there():
     def refuse():
         raise ApiError(403, "pods/portforward is forbidden")
 
-    with (
-        caplog.at_level(logging.WARNING),
-        forwarding.forwarded(refuse) as port,
-        socket.create_connection(("127.0.0.1", port), SECONDS) as end,
-    ):
-        heard = end.recv(1)
+    with pytest.raises(ApiError, match="forbidden"), forwarding.forwarded(refuse):
+        raise AssertionError("there is no way")
 
-    assert heard == b""
-    assert "pods/portforward is forbidden" in caplog.text
+
+def test_a_later_tunnel_that_is_refused_closes_its_connection_and_says_why(shout, caplog):
+    ways = [socket.create_connection(shout)]
+
+    def first():
+        if ways:
+            return ways.pop()
+        raise ApiError(0, "https://a: Connection refused")
+
+    with caplog.at_level(logging.WARNING), forwarding.forwarded(first) as port:
+        ends = [socket.create_connection(("127.0.0.1", port), SECONDS) for _ in range(2)]
+        heard = [asked(end) for end in ends]
+
+    assert sorted(heard) == [b"", b"A"]
+    assert "no way through the API server: https://a: Connection refused" in caplog.text
+
+
+def test_a_server_that_hangs_up_is_told_to_the_client():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        forwarding.forwarded(lambda: socket.create_connection(server.getsockname())) as port,
+    ):
+        theirs, _ = server.accept()
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as end:
+            theirs.sendall(b"bye")
+            theirs.close()
+            heard = said(end, 3) + end.recv(1)
+
+    assert heard == b"bye"

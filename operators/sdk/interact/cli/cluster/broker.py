@@ -1,7 +1,7 @@
 """Where the NATS of an installation is, and a way to it from outside the cluster."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
 from interact_api.plain import entries, mapping
@@ -39,13 +39,13 @@ def reached(place: Place, nats_namespace: str = "") -> Iterator[str]:
         CommandError: If there is none, or several, no pod of it is ready, or none may be reached.
     """
     target = pod_port(place, nats_namespace)
-    try:
-        place.api.tunnel(*target).close()
-    except ApiError as error:
-        what = f"a way to port {target.port} of pod {target.pod!r} in {target.namespace!r}"
-        raise refusal(error, what) from error
-    with forwarding.forwarded(lambda: place.api.tunnel(*target)) as port:
-        yield f"nats://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(forwarding.forwarded(lambda: place.api.tunnel(*target)))
+        except ApiError as error:
+            what = f"a way to port {target.port} of pod {target.pod!r} in {target.namespace!r}"
+            raise refusal(error, what) from error
+        yield f"nats://{forwarding.LOOPBACK}:{port}"
 
 
 def pod_port(place: Place, nats_namespace: str = "") -> PodPort:
