@@ -65,9 +65,10 @@ def test_probes_are_answered_where_it_is_asked_for():
 
 def test_a_token_is_read_and_a_secret_that_nobody_made_is_none(tmp_path):
     file = tmp_path / "token"
-    file.write_text("opensesame\n")
+    word = "opensesame"
+    file.write_text(f"{word}\n")
 
-    assert settings(environment(INTERACT_NATS_TOKEN_FILE=str(file))).token == "opensesame"
+    assert settings(environment(INTERACT_NATS_TOKEN_FILE=str(file))).token == word
     assert settings(environment(INTERACT_NATS_TOKEN_FILE=str(tmp_path / "none"))).token is None
 
 

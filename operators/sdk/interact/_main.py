@@ -18,6 +18,8 @@ from interact._errors import (
 )
 from interact._operator import Operator
 
+logger = logging.getLogger("interact")
+
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
 PERMANENT = (InputError, OperatorError, SettingsError, BatchError, TooLarge)
 """What ends a process with USAGE: started again it would end the same way."""
@@ -91,7 +93,9 @@ def _serve(operator: Operator, file: Path) -> int:
     except* (InteractError, OSError) as errors:
         raised = _leaves(errors)
         for error in raised:
-            logging.getLogger("interact").error("%s", error)
+            logger.error(
+                "%s", error, exc_info=error if logger.isEnabledFor(logging.DEBUG) else None
+            )
         status = USAGE if any(isinstance(error, PERMANENT) for error in raised) else FAILED
     except* Exception as errors:
         last_words(*_leaves(errors))

@@ -71,9 +71,11 @@ async def connect(
         async with broker.window.open():
             yield broker
     finally:
-        with suppress(nats.errors.Error, asyncio.TimeoutError):
+        gone = (nats.errors.Error, OSError, TimeoutError)  # the server may be
+        with suppress(*gone):
             await asyncio.wait_for(client.drain(), REQUEST_SECONDS)
-        await client.close()
+        with suppress(*gone):
+            await client.close()
 
 
 class JetStream:
