@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from interact_api.config import OperatorConfig
@@ -20,6 +20,8 @@ from interact._tasks import wanted
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+LOOK_SECONDS = 5.0
+"""Between looks at the bucket, beside following it."""
 MAX_SCANS = 64
 """Revisions of scans to remember, and copies of them to leave in the bucket."""
 
@@ -215,7 +217,21 @@ class Live:
         bucket = self._config.state_bucket
         async with broker.follow(f"KV_{bucket}", f"$KV.{bucket}.{documents.KEY}", self._heard):
             self._broker = broker
-            yield
+            looking = asyncio.create_task(self._look(broker), name="look at parameters")
+            try:
+                yield
+            finally:
+                looking.cancel()
+                await asyncio.wait({looking})
+
+    async def _look(self, broker: Broker) -> None:
+        """Read what following has missed: it begins anew some time after its server did."""
+        while wanted():
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(BrokerError):
+                raw = await broker.get(self._config.state_bucket, documents.KEY)
+                if raw is not None and raw != self._document.raw:
+                    await self._heard(raw)
 
     async def _heard(self, payload: bytes) -> None:
         try:
