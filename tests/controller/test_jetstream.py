@@ -4,23 +4,17 @@ import asyncio
 import dataclasses
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from controller.wires import BUCKET, METADATA, MIB, PLAN, READER, WITHIN_SECONDS, eventually, named
 from interact._server import Server, nats_server
 from interact_api import names
 from interact_api.pipeline import Storage
 from interact_api.report import Report, encode
-from interact_api.stream_plan import (
-    BucketPlan,
-    ConsumerPlan,
-    DeliverPolicy,
-    Discard,
-    Retention,
-    StreamPlan,
-)
+from interact_api.stream_plan import DeliverPolicy, Discard, Retention
 from interact_controller import jetstream
 from interact_controller.errors import BrokerUnreachable, OverBudget, StreamRefused
 from interact_controller.jetstream import JetStream
@@ -28,25 +22,8 @@ from interact_controller.seen import ConsumerSeen, StreamSeen
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-INSTALLATION = "interact.science/installation"
-MIB = 1 << 20
-KEY = ("lab", "run", "scan", "out")
-METADATA = {INSTALLATION: "here", "interact.science/pipeline-uid": "u-1"}
-READER = ConsumerPlan("sum_frames", 35.0, 1024, DeliverPolicy.ALL)
-PLAN = StreamPlan(
-    name=names.stream(*KEY),
-    subject=f"{names.port_subject(*KEY)}.*",
-    retention=Retention.INTEREST,
-    discard=Discard.NEW,
-    max_bytes=MIB,
-    max_msgs_per_subject=-1,
-    storage=Storage.FILE,
-    replicas=1,
-    metadata=METADATA,
-    placeholder=names.placeholder_subject(*KEY),
-    consumers=(READER,),
-)
-BUCKET = BucketPlan(names.state_bucket("lab", "run"), 5, MIB, Storage.FILE, 1, METADATA)
+from controller import wires
+
 SEEN = StreamSeen(
     name=PLAN.name,
     subjects=(PLAN.subject,),
@@ -60,7 +37,6 @@ SEEN = StreamSeen(
     consumer_count=1,
     consumers={READER.durable: ConsumerSeen(READER.durable, 35.0, 1024, "all")},
 )
-WITHIN_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +47,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 async def broker(server: Server) -> AsyncIterator[JetStream]:
-    async with jetstream.connect(server.url, str(server.token_file), "test") as one:
-        await eventually(lambda: one.connected)
-        for stream in await one._list({}):
-            await one.remove(stream.name)
+    async with wires.connected(server) as one:
         yield one
 
 
@@ -85,13 +58,6 @@ async def client(server: Server) -> AsyncIterator[Client]:
     await one.connect(server.url, token=server.token)
     yield one
     await one.close()
-
-
-async def eventually(look: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while not look():  # noqa: ASYNC110  # the connection has no event to wait for
-            await asyncio.sleep(0.01)
 
 
 async def calls(client: Client) -> list[str]:
@@ -255,23 +221,13 @@ async def test_what_waits_at_a_consumer_is_told(broker: JetStream, client: Clien
 # -- finding -----------------------------------------------------------------------------------
 
 
-def _named(*key: str, installation: str = "here") -> StreamPlan:
-    return dataclasses.replace(
-        PLAN,
-        name=names.stream(*key),
-        subject=f"{names.port_subject(*key)}.*",
-        placeholder=names.placeholder_subject(*key),
-        metadata={INSTALLATION: installation},
-    )
-
-
 async def test_the_streams_of_a_pipeline_are_all_found_and_no_others(broker: JetStream) -> None:
-    half = _named("lab", "run", "half", "out")
+    half = named("lab", "run", "half", "out")
     await broker.make(PLAN)
     await broker.make(dataclasses.replace(half, subject=half.placeholder))
-    await broker.make(_named("lab", "run", "foreign", "out", installation="elsewhere"))
-    await broker.make(_named("lab", "run2", "scan", "out"))
-    await broker.make(_named("lab2", "run", "scan", "out"))
+    await broker.make(named("lab", "run", "foreign", "out", installation="elsewhere"))
+    await broker.make(named("lab", "run2", "scan", "out"))
+    await broker.make(named("lab2", "run", "scan", "out"))
     await broker.make_bucket(BUCKET)
 
     found = await broker.of_pipeline("lab", "run")
@@ -302,12 +258,12 @@ async def test_dead_letters_and_pictures_belong_to_their_pipeline(broker: JetStr
 async def test_an_installation_lists_its_own_streams_over_several_pages(
     broker: JetStream,
 ) -> None:
-    ours = [_named("lab", f"p{number}", "scan", "out") for number in range(300)]
+    ours = [named("lab", f"p{number}", "scan", "out") for number in range(300)]
     small = [dataclasses.replace(one, max_bytes=1024, consumers=()) for one in ours]
     async with asyncio.TaskGroup() as group:
         for one in small:
             group.create_task(broker.make(one))
-    await broker.make(_named("lab", "foreign", "scan", "out", installation="elsewhere"))
+    await broker.make(named("lab", "foreign", "scan", "out", installation="elsewhere"))
 
     found = await broker.streams("here")
 
