@@ -163,7 +163,7 @@ class Sourcing:
         stopping = asyncio.ensure_future(self._stop.wait())
         changing = asyncio.ensure_future(self._live.changed.wait())
         try:
-            while True:
+            while not (self._live.changed.is_set() and self._between):
                 following = asyncio.ensure_future(anext(batches, None))
                 events = {stopping, changing} if self._between else {stopping}
                 await asyncio.wait({following, *events}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,6 +176,7 @@ class Sourcing:
                 if batch is None:
                     return _Ending.OVER
                 await self._take(batch)
+            return _Ending.NEW_PARAMETERS
         finally:
             stopping.cancel()
             changing.cancel()
