@@ -13,6 +13,7 @@ from typing import Any
 
 from interact_api import cel, crd
 from interact_api.load import path as shown
+from interact_api.model import is_whole
 from interact_api.plain import entries, is_list, is_mapping
 from interact_api.structural import Schema, schema
 
@@ -54,12 +55,16 @@ def _children(value: object, node: Schema) -> Iterator[tuple[int | str, Any, Sch
 def _without_nulls(value: Any, node: Schema) -> Any:
     """Drop null fields: Kubernetes prunes them where a field is not nullable."""
     if is_mapping(value) and "properties" in node:
-        kept = {key: child for key, child in value.items() if child is not None}
         properties = node["properties"]
+        kept = {
+            key: child for key, child in value.items() if child is not None or key not in properties
+        }
         return {
             key: _without_nulls(child, properties[key]) if key in properties else child
             for key, child in kept.items()
         }
+    if is_mapping(value) and isinstance(node.get("additionalProperties"), dict):
+        return {key: child for key, child in value.items() if child is not None}
     if is_list(value) and "items" in node:
         return [_without_nulls(child, node["items"]) for child in value]
     return value
@@ -99,7 +104,7 @@ def _typed(value: object, kind: str) -> bool:
     if kind in {"integer", "number"}:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return kind == "number" or float(value).is_integer()
+        return kind == "number" or is_whole(value)
     classes = {"string": str, "boolean": bool, "object": dict, "array": list}
     return isinstance(value, classes[kind])
 
@@ -141,7 +146,19 @@ def _fields(value: dict[str, Any], node: Schema, path: Path) -> Iterator[tuple[P
 
 def _broken(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
     for rule in node.get("x-kubernetes-validations", ()):
-        if not cel.compiled(rule["rule"])({"self": value}):
+        if _reads_a_point(rule["rule"], value, node):
+            yield path, "a whole number must be written without a point"
+        elif not cel.compiled(rule["rule"])({"self": value}):
             yield path, rule["message"]
     for key, child, inner in _children(value, node):
         yield from _broken(child, inner, (*path, key))
+
+
+def _reads_a_point(rule: str, value: Any, node: Schema) -> bool:
+    """Whether a rule reads an integer that is written like 1.0: the API server fails on it."""
+    return any(
+        inner.get("type") == "integer"
+        and isinstance(value.get(name), float)
+        and re.search(rf"(?<!has\()self\.{name}\b", rule) is not None
+        for name, inner in node.get("properties", {}).items()
+    )

@@ -21,6 +21,10 @@ from interact_api.plain import is_mapping
 
 GROUP: Final = "interact.science"
 API_VERSION: Final = f"{GROUP}/v1alpha1"
+INT64: Final = 2**63
+"""The first whole number too large for Kubernetes, which keeps them in 64 bits."""
+FLOAT_WHOLE: Final = 2**53
+"""The first that may have lost digits in a float."""
 
 DNS_LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -32,10 +36,27 @@ def _whole(value: object) -> object:
     """Read 1.0 as 1, as Kubernetes does, and refuse what only looks like a number."""
     if isinstance(value, bool | str):
         raise PydanticCustomError("int_type", "Input should be a whole number")
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if not is_whole(value):
+        raise PydanticCustomError("int_type", "Input should be a whole number of 64 bits")
+    return int(value) if isinstance(value, float) else value
+
+
+def is_whole(value: object) -> bool:
+    """Whether Kubernetes takes a number as an integer: 64 bits, or 53 if written like 1.0."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < FLOAT_WHOLE
+    return not isinstance(value, int) or -INT64 <= value < INT64
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, float):
+        raise PydanticCustomError("int_type", "Input should be written without a point")
+    return _whole(value)
 
 
 Int = Annotated[int, BeforeValidator(_whole)]
+DigitsInt = Annotated[int, BeforeValidator(_digits)]
+"""Of fields that a rule reads: there Kubernetes does not take 1.0 for 1."""
 Bool = Annotated[bool, Strict()]
 Number = Annotated[float, Strict()]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL_PATTERN)]
@@ -48,7 +69,17 @@ ParameterName = Annotated[
 ]
 Word = Annotated[str, StringConstraints(max_length=253)]
 Text = Annotated[str, StringConstraints(max_length=4096)]
-Map = Annotated[dict[str, Text], Field(max_length=128)]
+
+
+def _present(value: object) -> object:
+    """Read null values as absent, as Kubernetes does where the type of a map's values is known."""
+    if is_mapping(value):
+        return {key: one for key, one in value.items() if one is not None}
+    return value
+
+
+Present = BeforeValidator(_present)
+Map = Annotated[dict[str, Text], Field(max_length=128), Present]
 JsonObject = dict[str, JsonValue]
 
 
@@ -87,10 +118,11 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: object) -> object:
-        """Read null as absent, as Kubernetes does."""
-        if is_mapping(data):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+        """Read null as absent, as Kubernetes does; what is no field stays, to be refused."""
+        if not is_mapping(data):
+            return data
+        known = {word for name, field in cls.model_fields.items() for word in (name, field.alias)}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
 
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:

@@ -120,7 +120,7 @@ class OperatorSpec(Model):
 
     label: Word = Field(default="", description="Name shown to people.")
     description: Text = Field(default="", description="What the operator does.")
-    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")] = Field(
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[!-~]+$")] = Field(
         description="Container image, best with its digest."
     )
     command: Annotated[tuple[Text, ...], Field(max_length=32)] = Field(

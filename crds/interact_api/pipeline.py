@@ -7,6 +7,7 @@ from pydantic import Field
 
 from interact_api.model import (
     Bool,
+    DigitsInt,
     Int,
     Label,
     Metadata,
@@ -77,8 +78,8 @@ class OperatorRef(Model):
 class Scale(Model):
     """Between which numbers of replicas the platform chooses by what is pending."""
 
-    min: Int = Field(default=1, ge=1, le=MAX_REPLICAS, description="Fewest replicas.")
-    max: Int = Field(ge=1, le=MAX_REPLICAS, description="Most replicas.")
+    min: DigitsInt = Field(default=1, ge=1, le=MAX_REPLICAS, description="Fewest replicas.")
+    max: DigitsInt = Field(ge=1, le=MAX_REPLICAS, description="Most replicas.")
     target_pending_messages: Int = Field(
         default=64, ge=1, le=1_000_000, description="Pending messages per replica to aim at."
     )

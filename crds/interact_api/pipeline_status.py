@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from interact_api.conditions import Condition
-from interact_api.model import Int, Label, Model, Number, ParameterName, Text, Word
+from interact_api.model import Int, Label, Model, Number, ParameterName, Present, Text, Word
 from interact_api.ports import Endpoint
 
 
@@ -99,7 +99,7 @@ class PipelineStatus(Model):
     scans: Annotated[tuple[ScanState, ...], Field(max_length=16)] = Field(
         default=(), description="The latest scans."
     )
-    external_runs: Annotated[dict[str, Int], Field(max_length=16)] = Field(
+    external_runs: Annotated[dict[str, Int], Field(max_length=16), Present] = Field(
         default_factory=dict, description="Number of external runs by phase."
     )
     ready_operators: Annotated[str, Field(max_length=16)] = Field(

@@ -11,6 +11,7 @@ from interact_api.model import (
     Map,
     Model,
     ObjectName,
+    Present,
     Rule,
     Text,
     Word,
@@ -18,7 +19,7 @@ from interact_api.model import (
 from interact_api.quantities import Quantity
 from interact_api.volumes import Volume, VolumeMount
 
-Quantities = Annotated[dict[str, Quantity], Field(max_length=32)]
+Quantities = Annotated[dict[str, Quantity], Field(max_length=32), Present]
 
 
 class ResourceRequirements(Model):

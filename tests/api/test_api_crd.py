@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from api.specimens import EDITS, FULL, FULL_OPERATOR, FULL_PIPELINE, changed
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from interact_api import __main__ as command
@@ -23,151 +24,6 @@ NODES = [
     for kind, schema in SCHEMAS.items()
     for path, node in structural.walk(schema)
 ]
-FULL_OPERATOR = yaml.safe_load("""
-apiVersion: interact.science/v1alpha1
-kind: InteractOperator
-metadata: {name: centre}
-spec:
-  label: Centre of mass
-  description: Where the electrons are.
-  image: example/centre@sha256:0a
-  command: [python, run.py]
-  role: transform
-  inputs:
-  - {name: frames, type: dense|sparse, join: zip}
-  - {name: gain, label: Gain, type: image, join: zip}
-  outputs: [{name: moments, type: values, guarantee: AtLeastOnce}]
-  parameters:
-  - {name: radius, type: float, default: "20", minimum: 0, maximum: 300.5, unit: px, scope: scan}
-  - {name: method, type: str-enum, options: [disk, ring], default: disk, required: false}
-  tags: [{value: gpu, description: needs one}]
-  parallelConfig: {type: embarrassing}
-  triggers:
-  - {name: reset, mode: drain, audience: one, parameters: [{name: hard, type: bool, default: true}]}
-  execution: {mode: external, driver: slurm, system: perlmutter, timeout: 1h, allowImmediate: false}
-  kernelTimeout: 1m30s
-  template:
-    labels: {team: stem}
-    resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {nvidia.com/gpu: 1}}
-    env:
-    - {name: LEVEL, value: "3"}
-    - {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: a, optional: true}}}
-    envFrom: [{prefix: A_, configMapRef: {name: settings}}]
-    volumes:
-    - {name: data, persistentVolumeClaim: {claimName: data, readOnly: true}}
-    - {name: scratch, emptyDir: {medium: Memory, sizeLimit: 1Gi}}
-    - {name: keys, projected: {sources: []}}
-    volumeMounts: [{name: data, mountPath: /mnt/path, subPath: a, readOnly: true}]
-    nodeSelector: {kind: fast}
-    tolerations: [{key: gpu, operator: Exists, effect: NoSchedule, tolerationSeconds: 5}]
-    affinity: {nodeAffinity: {}}
-    topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]
-    securityContext: {runAsUser: 1000, runAsGroup: 5, fsGroup: 7, supplementalGroups: [8, 9]}
-    imagePullSecrets: [{name: pull}]
-    runtimeClassName: nvidia
-    serviceAccountName: reader
-    terminationGracePeriodSeconds: 60
-status:
-  observedGeneration: 2
-  usedBy: 1
-  conditions:
-  - {type: Ready, status: "True", reason: Accepted, message: all is well, observedGeneration: 2,
-     lastTransitionTime: "2026-01-02T03:04:05Z"}
-""")
-FULL_PIPELINE = yaml.safe_load("""
-apiVersion: interact.science/v1alpha1
-kind: Pipeline
-metadata: {name: scan}
-spec:
-  label: A scan
-  operators:
-  - name: source
-    operatorRef: {name: reader, namespace: catalogue}
-    parameters: {path: data/scan.h5, rate: 2.5, loud: true}
-    replicas: 2
-    updatePolicy: Pinned
-    template: {nodeSelector: {kind: fast}}
-    outputs:
-    - name: frames
-      delivery: {guarantee: AtLeastOnce, maxBytes: 1Gi, storage: Memory, replicas: 3,
-                 onFull: Sample, holdsScan: true}
-  - {name: centre, operatorRef: {name: centre}, scale: {min: 1, max: 4, targetPendingMessages: 9}}
-  edges: [{from: source.frames, to: centre.frames, attempts: 3, ackWait: 30s}]
-  suspend: false
-  drain: true
-  deletionPolicy: Drain
-status:
-  phase: Running
-  observedGeneration: 1
-  conditions: []
-  operators: [{name: source, image: a, ready: 1, replicas: 1, framesPerSecond: 3.5,
-               parameterRevision: 1, refusedParameters: [{name: a, message: b}], message: c}]
-  edges: [{from: a.b, to: c.d, pendingMessages: 1, pendingBytes: 2, redelivered: 3, deadLettered: 4}]
-  scans: [{id: s, state: Complete, completeness: 1, frames: 9, missing: 0}]
-  externalRuns: {RUNNING: 1}
-  readyOperators: 1/2
-  framesPerSecond: 12
-  lag: 4
-""")
-FULL = {"operator": FULL_OPERATOR, "pipeline": FULL_PIPELINE}
-STRANGE = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-2, 200),
-    st.sampled_from([0.5, 1.0, 3.0, -1.5]),
-    st.sampled_from(
-        ["", "a", "A", "a b", "3", "0.5", "true", "30s", "1Gi", "a.b", "x" * 64, "source", "zip",
-         "latest", "none", "sink", "source.frames", "external", "streaming", "invocation", "/x",
-         "INTERACT_A", "int", "str-enum", "any", "dense|image", "Ready", "é"]
-    ),
-    st.just([]),
-    st.just({}),
-    st.lists(st.just({"name": "a"}), min_size=1, max_size=2),
-    st.just({"name": "a", "type": "int"}),
-)  # fmt: skip
-
-
-def places(value, path=()):
-    """Every place in an object but those Kubernetes looks after."""
-    if path[:1] in {("spec",), ("status",)}:
-        yield path
-    if isinstance(value, dict | list):
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(child, (*path, key))
-
-
-def changed(full, edits):
-    """The object with some of its places replaced, removed, doubled, or given a new neighbour."""
-    data = copy.deepcopy(full)
-    for number, (verb, value, name) in edits:
-        found = list(places(data)) or [("spec",)]
-        *above, last = found[number % len(found)]
-        holder = data
-        for step in above:
-            holder = holder[step]
-        if verb == "replace":
-            holder[last] = copy.deepcopy(value)
-        elif verb == "remove":
-            holder.pop(last) if isinstance(holder, list) else holder.pop(last, None)
-        elif verb == "double" and isinstance(holder, list):
-            holder.append(copy.deepcopy(holder[last]))
-        elif verb == "add" and isinstance(holder, dict) and above:
-            holder[name] = copy.deepcopy(value)
-    return data
-
-
-EDITS = st.lists(
-    st.tuples(
-        st.integers(0, 10_000),
-        st.tuples(
-            st.sampled_from(["replace", "remove", "double", "add"]),
-            STRANGE,
-            st.sampled_from(["scale", "replicas", "value", "driver", "options", "minimum", "role",
-                             "secret", "secretRef", "x", "nodeName"]),
-        ),
-    ),
-    max_size=3,
-)  # fmt: skip
 
 
 def accepted(data):
@@ -213,6 +69,10 @@ def test_the_models_and_the_crd_are_of_one_opinion(kind, edits):
         (FULL_PIPELINE, "spec.operators.1.replicas", 2, "replicas or scale"),
         (FULL_PIPELINE, "spec.operators.1.scale.max", 0, "at least 1"),
         (FULL_PIPELINE, "spec.operators.1.scale.min", 5, "exchange them"),
+        (FULL_PIPELINE, "spec.operators.1.scale.min", 2.0, "without a point"),
+        (FULL_PIPELINE, "spec.suspended", None, "unknown field"),
+        (FULL_PIPELINE, "status.lag", 2**63, "of type integer"),
+        (FULL_OPERATOR, "spec.image", "a\u00a0b", "must match"),
         (FULL_PIPELINE, "spec.operators.1.name", "source", "duplicate value"),
         (FULL_PIPELINE, "spec.edges.0.from", "frames", "must match"),
         (FULL_PIPELINE, "spec.operators.0.outputs.0.delivery.replicas", 2, "must be one of"),

@@ -69,6 +69,7 @@ class Kube:
         context.load_verify_locations(authority)
         self._pool = urllib3.PoolManager(
             ssl_context=context,
+            maxsize=16,  # connections kept; threads may share a client
             headers={"Authorization": f"Bearer {token}", "User-Agent": agent},
             retries=False,
             timeout=60.0,
