@@ -19,7 +19,7 @@ from interact.cli.cluster.objects import Place
 from interact.cli.cluster.options import Form
 from interact.cli.exits import CommandError, Exit
 
-WITHIN_SECONDS = 30
+WITHIN_SECONDS = 90
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -135,6 +135,7 @@ def test_a_watch_goes_on_where_the_server_ended_it_and_looks_again_where_it_forg
     assert capsys.readouterr().out.split() == ["pipeline.interact.science/demo"] * 4
 
 
+@pytest.mark.timeout(300)
 def test_top_outlives_a_restart_of_the_api_server(separate_plane):
     plane = separate_plane()
     plane.kube().apply(labs.OPERATORS)
