@@ -5,8 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from interact import BatchError, Resume, Scan, Values, _codec
+from interact import BatchError, Param, Resume, Scan, Values, _codec
 from interact import source as make_source
+from interact._in_effect import Live
+from interact._live_values import parsed, written
 from interact._sourcing import Sourcing
 from interact._tally import Tally
 from interact_api import report
@@ -152,3 +154,52 @@ async def test_two_ports_send_the_same_frames_under_names_of_their_own():
 
 def told(tally: Tally) -> report.Report:
     return report.decode(tally.report())
+
+
+async def test_a_source_of_one_scan_that_is_told_other_values_does_not_repeat_it():
+    """It looks at the index alone, and the values come before its last message."""
+    tally, broker, began = Tally("given", 0, "source"), Storing(), []
+
+    @make_source(name="given", outputs={"out": "values"})
+    def given(*, resume: Resume, level: int = Param(1)):
+        """One scan."""
+        began.append(level)
+        for start in range(resume.index, 15, 5):
+            live.take(parsed(written({"given": {"level": 9}}, 2)))
+            yield part(RASTER, start, start + 5)
+
+    live = Live(given, config("out"), tally)
+    sourcing = Sourcing(given, config("out"), broker, tally, live)
+    life = asyncio.create_task(sourcing.run())
+    await broker.finished.wait()
+    sourcing.stop()
+    await life
+
+    assert began == [1]
+    assert len(broker.published) == 4, "three messages and the end"
+    assert tally.revision == 2, "nothing is left that would wait for it"
+
+
+async def test_a_source_of_several_scans_begins_the_next_one_with_other_values():
+    tally, broker, began = Tally("given", 0, "source"), Storing(), []
+
+    @make_source(name="given", outputs={"out": "values"})
+    def given(*, resume: Resume, level: int = Param(1)):
+        """Three scans."""
+        began.append((resume.scan, level))
+        for _ in range(resume.scan, 3):
+            yield part(RASTER, 0, 8)
+            live.take(parsed(written({"given": {"level": 9}}, 2)))
+            yield part(RASTER, 8, 15)
+
+    live = Live(given, config("out"), tally)
+    sourcing = Sourcing(given, config("out"), broker, tally, live)
+    life = asyncio.create_task(sourcing.run())
+    await broker.finished.wait()
+    sourcing.stop()
+    await life
+
+    assert began == [(0, 1), (1, 9)]
+    assert len(broker.published) == 7, "six messages and the end"
+    found = [_codec.decode(payload)[0] for payload in broker.published[:-1]]
+    assert [header.revision for header in found] == [0, 0, 2, 2, 2, 2]

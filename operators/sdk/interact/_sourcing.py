@@ -151,13 +151,21 @@ class Sourcing:
 
     async def _send_each(self, batches: Iterator[Batch]) -> _Ending:
         for batch in batches:
+            if self._live.changed.is_set() and self._follows(batch):
+                return _Ending.NEW_PARAMETERS  # it is read again
             await self._take(batch)
             await asyncio.sleep(0)
             if self._stop.is_set():
                 return _Ending.STOPPED
-            if self._live.changed.is_set() and self._between:
-                return _Ending.NEW_PARAMETERS
         return _Ending.OVER
+
+    def _follows(self, batch: Any) -> bool:
+        """Whether a batch begins another scan after one that was sent.
+
+        Only then is a generator begun anew: one of a single scan may not know that it is over.
+        """
+        sent = self._local is not None and self._ordinal >= self._former.scan
+        return sent and isinstance(batch, Batch) and self._begins(batch)
 
     async def _send_each_async(self, batches: AsyncIterator[Batch]) -> _Ending:
         stopping = asyncio.ensure_future(self._stop.wait())
