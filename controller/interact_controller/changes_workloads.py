@@ -40,6 +40,15 @@ def stops(observed: Observed, desired: Desired) -> Iterator[Change]:
             yield from _replicas(one, live)
 
 
+def halts(observed: Observed) -> Iterator[Change]:
+    """What suspends a pipeline of which nothing else can be said, because operators are missing."""
+    for live in observed.workloads.values():
+        if live.owner == observed.uid and live.replicas:
+            chosen, _ = _chosen(live)
+            before = str(live.annotations.get(labels.RESUME, ""))
+            yield ApplyReplicas(live.name, 0, str(live.replicas) if chosen is None else before)
+
+
 def _left_over(observed: Observed, desired: Desired) -> Iterator[Change]:
     """What to do about Deployments of operators that are not in the pipeline any more."""
     wanted = {one.name for one in desired.workloads}

@@ -4,7 +4,15 @@ from interact_api.load import SpecError
 from interact_api.plain import mapping
 from interact_api.topology import most_replicas
 
-from interact_controller import applying, changes, observed, operators, status, telling
+from interact_controller import (
+    applying,
+    changes,
+    changes_workloads,
+    observed,
+    operators,
+    status,
+    telling,
+)
 from interact_controller.desired import state
 from interact_controller.desired.state import Desired, Stage
 from interact_controller.errors import Conflict, Stalled, Waiting
@@ -71,6 +79,9 @@ async def _pipeline(key: Key, world: World) -> float | None:
         await applying.apply(todo, seen, world)
     except (Stalled, Waiting) as error:
         trouble = error
+    if desired is None and pipeline.spec.suspend:
+        todo = tuple(changes_workloads.halts(seen))
+        await applying.apply(todo, seen, world)
     if todo:
         seen = observed.again(seen, world.store)
     told = status.status(seen, desired, trouble, now)

@@ -317,7 +317,8 @@ def _phase(
     if isinstance(trouble, Stalled):
         return Phase.FAILED
     if desired is None or trouble is not None:
-        return Phase.PENDING
+        works = any(one.ready and one.owner == observed.uid for one in observed.workloads.values())
+        return Phase.DEGRADED if works else Phase.PENDING
     if desired.stage in {Stage.DRAINING, Stage.DRAINED}:
         return Phase.DRAINING
     if desired.stage is not Stage.RUNNING:

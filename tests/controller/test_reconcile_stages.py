@@ -122,6 +122,22 @@ async def test_suspending_works_while_nats_is_away():
     assert set(lab.replicas().values()) == {0}
 
 
+async def test_suspending_works_while_an_operator_is_missing():
+    lab = Lab()
+    await lab.run()
+    gone = next(one for one in lab.memory.objects if one.name == "total")
+    del lab.memory.objects[gone]
+    await lab.look()
+    running = lab.replicas(), lab.status["phase"]
+
+    lab.memory.edit(key(lab), suspend=True)
+    await lab.run()
+
+    assert running == ({"c": 2, "r": 1, "s": 1, "t": 1}, "Degraded")
+    assert set(lab.replicas().values()) == {0}
+    assert lab.condition("Ready") == ("False", "OperatorsNotFound")
+
+
 async def test_draining_stops_the_sources_then_waits_then_stops_the_rest():
     lab = Lab()
     await lab.run()
