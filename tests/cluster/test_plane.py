@@ -80,3 +80,16 @@ def test_the_api_server_comes_back_with_what_it_stored(separate_plane):
     assert own.kube().get("configmaps", "kept")["data"] == {"a": "b"}
     assert own.kube().find("customresourcedefinitions", "pipelines.interact.science") is None
     assert servers.CRDS.is_dir()
+
+
+def test_a_watch_from_before_the_forgotten_history_has_expired(separate_plane):
+    own = separate_plane(crds=None)
+    asked = own.kube()
+    before = asked.apply(config_map("first"))["metadata"]["resourceVersion"]
+    asked.apply(config_map("second"))
+
+    own.forget_history()
+
+    path = asked.path("configmaps")
+    with pytest.raises(KubeError, match="too old resource version"):
+        asked.request("GET", path, resourceVersion=before, resourceVersionMatch="Exact", limit="1")
