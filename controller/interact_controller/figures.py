@@ -56,13 +56,14 @@ def operators(
                 revisions.append(replica.report.revision)
                 refused.update(replica.report.refused)
         trouble = troubles.get(one.operator)
-        rate = record.rates()[0] if record is not None and replicas else 0.0
+        frames, size = record.rates() if record is not None and replicas else (0.0, 0.0)
         yield OperatorState(
             name=one.operator,
             image=one.image,
             ready=min(live.ready, 10_000) if live is not None else 0,
             replicas=replicas,
-            frames_per_second=rounded(rate),
+            frames_per_second=rounded(frames),
+            bytes_per_second=rounded(size),
             parameter_revision=max(min(revisions, default=0), 0),
             refused_parameters=tuple(
                 RefusedParameter(name=name, message=words[:_LONGEST])

@@ -11,6 +11,7 @@ from interact_controller.seen import Key, Manifest
 FIGURES: Final = frozenset(
     {
         "framesPerSecond",
+        "bytesPerSecond",
         "lag",
         "pendingMessages",
         "pendingBytes",

@@ -40,6 +40,7 @@ class OperatorState(Model):
     ready: Int = Field(default=0, ge=0, description="Replicas that are ready.")
     replicas: Int = Field(default=0, ge=0, description="Replicas there should be.")
     frames_per_second: Number = Field(default=0.0, ge=0, description="Frames a second, of late.")
+    bytes_per_second: Number = Field(default=0.0, ge=0, description="Bytes a second, of late.")
     parameter_revision: Int = Field(
         default=0, ge=0, description="Revision of the parameters in use."
     )
