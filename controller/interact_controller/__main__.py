@@ -14,6 +14,7 @@ from typing import Final
 
 import interact_controller
 from interact_controller import election, logs, process, settings
+from interact_controller.errors import ClusterError
 
 STOPPED: Final = 0
 FAILED: Final = 1
@@ -43,6 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
     except asyncio.CancelledError:
         logger.info("ended")
         sys.exit(STOPPED)
+    except ClusterError as error:
+        logger.critical("failed", extra={"error": str(error)})
+        sys.exit(FAILED)
     except Exception:
         logger.exception("failed")
         sys.exit(FAILED)

@@ -10,8 +10,8 @@ from uuid import uuid4
 from interact_api.plain import mapping
 
 from interact_controller.errors import ClusterError, Refused
-from interact_controller.kube import Api, Kubernetes
-from interact_controller.seen import Manifest
+from interact_controller.kube import PAGE, Api, Kubernetes
+from interact_controller.seen import Key, Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,15 @@ class Teller(Kubernetes):
     """
 
     def __init__(
-        self, api: Api, took: Callable[[Manifest], object], gone: Any, instance: str
+        self,
+        api: Api,
+        took: Callable[[Manifest], object],
+        gone: Callable[[Key, str], object],
+        *,
+        instance: str,
+        page: int = PAGE,
     ) -> None:
-        super().__init__(api, took, gone)
-        self._api_of_events = api
+        super().__init__(api, took, gone, page)
         self._instance = instance
         self._told: OrderedDict[tuple[str, ...], tuple[str, int]] = OrderedDict()
 
@@ -50,7 +55,7 @@ class Teller(Kubernetes):
                 body = self._event(about, name, now)
                 body |= {"type": "Warning" if warning else "Normal", "reason": reason}
                 body["message"] = message[:LONGEST]
-                await self._api_of_events.request("POST", where, body)
+                await self._api.request("POST", where, body)
         except ClusterError as error:
             logger.info("an event was not posted", extra={"reason": reason, "error": str(error)})
             return
@@ -63,9 +68,7 @@ class Teller(Kubernetes):
         """Count an event up; False if the server has forgotten it."""
         body = {"count": count, "lastTimestamp": now}
         try:
-            await self._api_of_events.request(
-                "PATCH", where, body, content="application/merge-patch+json"
-            )
+            await self._api.request("PATCH", where, body, content="application/merge-patch+json")
         except Refused as error:
             if error.status == 404:
                 return False

@@ -46,13 +46,13 @@ class Hearing:
         """An object is there, or is another than before."""
         self.beat()
         key = key_of(manifest)
-        before = self.objects.generation(key)
+        before = self.objects.revision(key)
         former = self.objects.pipeline_of(key)
         if self.objects.put(manifest) is None:
             return
         if key.kind is Kind.PIPELINE:
             self._refer(key, references(manifest))
-        elif key.kind is Kind.OPERATOR and before == self.objects.generation(key):
+        elif key.kind is Kind.OPERATOR and before == self.objects.revision(key):
             self.queue.wake(key)  # only its status, which is ours
             return
         elif key.kind in {Kind.DEPLOYMENT, Kind.POD}:

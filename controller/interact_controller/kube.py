@@ -216,12 +216,18 @@ class Kubernetes:
         api: The API server.
         took: Called with each object the server answers with.
         gone: Called with the key and uid of each object that was deleted.
+        page: Most objects in one answer.
     """
 
     def __init__(
-        self, api: Api, took: Callable[[Manifest], object], gone: Callable[[Key, str], object]
+        self,
+        api: Api,
+        took: Callable[[Manifest], object],
+        gone: Callable[[Key, str], object],
+        page: int = PAGE,
     ) -> None:
         self._api = api
+        self._page = page
         self._took = took
         self._gone = gone
 
@@ -262,11 +268,12 @@ class Kubernetes:
     async def live(self, key: Key) -> Manifest | None:
         """One object read from the server."""
         try:
-            return self._keep(await self._api.request("GET", path(key)))
+            found: Manifest = _decode(await self._api.request("GET", path(key)))
         except Refused as error:
             if error.status == 404:
                 return None
             raise
+        return found
 
     def _keep(self, told: bytes) -> Manifest:
         found: Manifest = _decode(told)
@@ -279,7 +286,7 @@ class Kubernetes:
         """All objects of a kind, some hundreds at a time; of all namespaces if none is given."""
         root, plural = _ROOTS[kind]
         where = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-        query = {"limit": str(PAGE), **({"labelSelector": labels} if labels else {})}
+        query = {"limit": str(self._page), **({"labelSelector": labels} if labels else {})}
         while True:
             told = mapping(_decode(await self._api.request("GET", where, **query)))
             head = {"apiVersion": VERSIONS[kind], "kind": str(kind)}
@@ -292,7 +299,7 @@ class Kubernetes:
         """What there is of a kind: uids and versions only, as of one moment."""
         root, plural = _ROOTS[kind]
         where = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-        query = {"limit": str(PAGE), **({"labelSelector": labels} if labels else {})}
+        query = {"limit": str(self._page), **({"labelSelector": labels} if labels else {})}
         found: dict[Key, tuple[str, int]] = {}
         while True:
             told = _partial(await self._api.request("GET", where, accept=_METADATA, **query))

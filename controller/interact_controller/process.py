@@ -74,6 +74,7 @@ async def run(
     identity = leading.identity(settings.pod)
     async with web.serving(settings.http_host, settings.http_port, health):
         connection = await kube.connection(environment)
+        logger.info("waiting for the lead", extra={"identity": identity})
         async with leading.leading(
             _lease_door(connection, identity), _terms(settings, identity)
         ) as lease:
@@ -110,7 +111,7 @@ async def parts(
 
         keys = Queue(look, beat)
         hearing = Hearing(objects, keys, beat)
-        teller = Teller(api, hearing.took, hearing.gone, identity)
+        teller = Teller(api, hearing.took, hearing.gone, instance=identity)
         installation = settings.installation or await teller.installation(
             settings.namespace, INSTALLATION, secrets.token_hex(8)
         )

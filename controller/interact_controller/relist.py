@@ -90,7 +90,7 @@ class Relist:
     scopes: Sequence[Scope]
     beat: Callable[[], None]
 
-    async def first(self) -> None:
+    async def first(self, again: float = AGAIN_SECONDS) -> None:
         """Fill the store; waits until the API server has every kind."""
         for kind, namespace in self._places():
             while True:
@@ -103,7 +103,7 @@ class Relist:
                 except ClusterError as error:
                     words = f"{error}; are the CRDs installed, and may the controller list them?"
                     logger.warning("cannot list", extra={"kind": str(kind), "error": words})
-                    await asyncio.sleep(AGAIN_SECONDS)
+                    await asyncio.sleep(again)
                 else:
                     break
 

@@ -60,13 +60,13 @@ class Objects:
         about = self._about.get(key)
         return about[:2] if about is not None else None
 
-    def generation(self, key: Key) -> int:
-        """How often the specification of a Pipeline or an InteractOperator was changed."""
+    def revision(self, key: Key) -> tuple[str, int]:
+        """The uid of a Pipeline or an InteractOperator, and how often its specification changed."""
         kept = self._kept.get(key)
         if kept is None or isinstance(kept, bytes):
-            return 0
+            return "", 0
         found = mapping(kept["metadata"]).get("generation", 0)
-        return found if isinstance(found, int) else 0
+        return self._about[key][0], found if isinstance(found, int) else 0
 
     def pipeline_of(self, key: Key) -> str:
         """The pipeline in an object's label; empty without one."""

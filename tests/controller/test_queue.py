@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -23,11 +24,11 @@ async def running(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110  # what is waited for has no event
         await asyncio.sleep(0.001)
 
 
-async def test_a_burst_about_one_key_is_one_look():
+async def test_a_burst_about_one_key_is_one_look() -> None:
     looks: list[Key] = []
 
     async def look(key: Key) -> None:
@@ -41,7 +42,7 @@ async def test_a_burst_about_one_key_is_one_look():
     assert looks == [A]
 
 
-async def test_a_key_is_never_looked_at_twice_at_once_and_news_meanwhile_is_one_more_look():
+async def test_a_key_is_never_looked_at_twice_at_once_and_news_meanwhile_is_one_more_look() -> None:
     going, most, looks = 0, 0, 0
     entered, leave = asyncio.Event(), asyncio.Event()
 
@@ -64,7 +65,7 @@ async def test_a_key_is_never_looked_at_twice_at_once_and_news_meanwhile_is_one_
     assert most == 1
 
 
-async def test_keys_are_looked_at_side_by_side():
+async def test_keys_are_looked_at_side_by_side() -> None:
     together = asyncio.Barrier(2)
 
     async def look(key: Key) -> None:
@@ -76,7 +77,7 @@ async def test_keys_are_looked_at_side_by_side():
         await until(lambda: queue.idle)
 
 
-async def test_there_are_no_more_looks_at_once_than_workers():
+async def test_there_are_no_more_looks_at_once_than_workers() -> None:
     going, most = 0, 0
 
     async def look(key: Key) -> None:
@@ -94,7 +95,7 @@ async def test_there_are_no_more_looks_at_once_than_workers():
     assert most == 2
 
 
-async def test_failures_wait_longer_each_time_and_a_success_forgets_them():
+async def test_failures_wait_longer_each_time_and_a_success_forgets_them() -> None:
     loop = asyncio.get_running_loop()
     at: list[float] = []
 
@@ -108,12 +109,12 @@ async def test_failures_wait_longer_each_time_and_a_success_forgets_them():
         await until(lambda: len(at) == 6 and queue.idle)
         assert queue._pause(A) == pytest.approx(0.0025, abs=0.001)
 
-    pauses = [late - early for early, late in zip(at, at[1:], strict=False)]
+    pauses = [late - early for early, late in itertools.pairwise(at)]
     for number, pause in enumerate(pauses):
         assert pause >= 0.99 * 0.0025 * 2**number - 0.001
 
 
-async def test_a_mistake_in_one_look_stops_no_other(caplog: pytest.LogCaptureFixture):
+async def test_a_mistake_in_one_look_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     looks: list[Key] = []
 
     async def look(key: Key) -> None:
@@ -131,7 +132,7 @@ async def test_a_mistake_in_one_look_stops_no_other(caplog: pytest.LogCaptureFix
     assert len(broken) == 2
 
 
-async def test_a_look_says_when_it_wants_the_next():
+async def test_a_look_says_when_it_wants_the_next() -> None:
     looks: list[Key] = []
 
     async def look(key: Key) -> float | None:
@@ -143,7 +144,7 @@ async def test_a_look_says_when_it_wants_the_next():
         await until(lambda: len(looks) == 4 and queue.idle)
 
 
-async def test_the_soonest_of_several_times_counts_and_news_before_it_too():
+async def test_the_soonest_of_several_times_counts_and_news_before_it_too() -> None:
     looks: list[Key] = []
 
     async def look(key: Key) -> None:
@@ -160,7 +161,7 @@ async def test_the_soonest_of_several_times_counts_and_news_before_it_too():
         assert not queue._timers
 
 
-async def test_a_stop_finishes_what_goes_on_and_begins_nothing():
+async def test_a_stop_finishes_what_goes_on_and_begins_nothing() -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
     finished: list[Key] = []
 

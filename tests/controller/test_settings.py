@@ -6,7 +6,7 @@ from interact_controller.policy import Policy
 MIB = 1 << 20
 
 
-def test_without_a_word_everything_has_its_default():
+def test_without_a_word_everything_has_its_default() -> None:
     found = settings.read({})
 
     assert found.catalogue_namespaces == ("interact",)
@@ -16,7 +16,7 @@ def test_without_a_word_everything_has_its_default():
     assert (found.http_host, found.http_port, found.log) == ("0.0.0.0", 8080, "INFO")  # noqa: S104
 
 
-def test_what_is_said_is_taken():
+def test_what_is_said_is_taken() -> None:
     found = settings.read(
         {
             "INTERACT_NAMESPACE": "system",
@@ -47,11 +47,11 @@ def test_what_is_said_is_taken():
     assert found.http_port == 0
 
 
-def test_an_empty_variable_counts_as_absent():
+def test_an_empty_variable_counts_as_absent() -> None:
     assert settings.read({"INTERACT_LEASE_SECONDS": " "}) == settings.read({})
 
 
-def test_every_mistake_is_told_at_once_with_its_value_and_what_to_write():
+def test_every_mistake_is_told_at_once_with_its_value_and_what_to_write() -> None:
     wrong = {
         "INTERACT_RESYNC_SECONDS": "often",
         "INTERACT_LEASE_SECONDS": "0.5",
@@ -71,11 +71,14 @@ def test_every_mistake_is_told_at_once_with_its_value_and_what_to_write():
     lines = str(caught.value).splitlines()
     assert len(lines) == len(wrong)
     for name, value in wrong.items():
-        assert any(line.startswith(f"{name}={value!r}: write") or f"{name}={value!r}" in line for line in lines)
+        assert any(
+            line.startswith(f"{name}={value!r}: write") or f"{name}={value!r}" in line
+            for line in lines
+        )
     assert "INTERACT_LOG='loud': write DEBUG, INFO, WARNING or ERROR" in lines
 
 
-def test_every_variable_is_read():
+def test_every_variable_is_read() -> None:
     asked: list[str] = []
 
     class Environment(dict[str, str]):
