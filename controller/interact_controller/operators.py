@@ -12,7 +12,7 @@ from interact_controller import observed, status, telling
 from interact_controller.desired import templates
 from interact_controller.ports import World
 from interact_controller.seen import Key, Kind, Manifest
-from interact_controller.status import Verdict
+from interact_controller.verdicts import Verdict
 
 
 async def reconcile(key: Key, world: World) -> float | None:

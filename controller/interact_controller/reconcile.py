@@ -12,6 +12,7 @@ from interact_controller import (
     operators,
     status,
     telling,
+    verdicts,
 )
 from interact_controller.desired import state
 from interact_controller.desired.state import Desired, Stage
@@ -132,7 +133,7 @@ def _next(
     sources = [one for one in seen.board.of(seen.name) if one.is_source]
     if sources and seen.board.sources_done(seen.name):
         return STEP_SECONDS
-    return world.policy.status_seconds if status.flows(seen, world.now()) else None
+    return world.policy.status_seconds if verdicts.flows(seen, world.now()) else None
 
 
 def _soonest(*times: float | None) -> float | None:

@@ -82,7 +82,9 @@ hostile = st.fixed_dictionaries(
             st.builds(
                 lambda name, path: {"name": name, "mountPath": path},
                 st.sampled_from(["a", "b"]),
-                st.sampled_from(["/tmp", "/data", "/etc/interact/nats", "/etc/../etc/interact"]),
+                st.sampled_from(
+                    [deployments.TEMPORARY, "/data", "/etc/interact/nats", "/etc/../etc/interact"]
+                ),
             ),
             max_size=2,
             unique_by=lambda one: one["mountPath"],
