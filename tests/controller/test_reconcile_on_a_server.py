@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from cluster.kube import KubeError
 from cluster.waiting import eventually
-from controller.building import Boards, Streams, catalogue, chain
+from controller.building import Boards, catalogue, chain
+from controller.streams_in_memory import Streams
 from interact_controller.errors import Conflict, Refused
 from interact_controller.policy import Policy
 from interact_controller.ports import World
