@@ -18,6 +18,7 @@ BENCHES: Final = {
     "counted": "counted frames to a map at camera rate",
     "memory": "resident memory of an endless pipeline",
     "recovery": "one of four replicas is killed",
+    "controller": "a thousand pipelines applied at once",
 }
 
 
