@@ -220,6 +220,16 @@ ENDLESS = {
 """Parameters of a source that goes on for ever at a pace everybody can follow."""
 
 
+def flows(pipeline: Mapping[str, Any]) -> bool:
+    """Whether frames leave its sources."""
+    return bool(pipeline.get("status", {}).get("framesPerSecond", 0) > 0)
+
+
+def phase(pipeline: Mapping[str, Any]) -> str:
+    """The phase in its status."""
+    return str(pipeline.get("status", {}).get("phase", ""))
+
+
 def streams(stage: Stage, namespace: str | None = None) -> set[str]:
     """Names of the streams on the server, or of those of a namespace."""
     return {

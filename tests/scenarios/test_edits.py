@@ -44,13 +44,13 @@ def test_a_change_of_image_rolls_one_deployment(stage, kube):
         60,
     )
     assert {name for name in before if before[name] != after[name]} == {"moments"}
+
+    def told(pipeline):
+        states = {one["name"]: one for one in pipeline["status"]["operators"]}
+        return states["moments"]["image"] == "other/center-of-mass-partial:2"
+
+    kube.wait("pipelines", "moment", told, within=60)
     kube.wait("pipelines", "moment", has_condition("Ready"), within=60)
-    [state] = [
-        one
-        for one in kube.get("pipelines", "moment")["status"]["operators"]
-        if one["name"] == "moments"
-    ]
-    assert state["image"] == "other/center-of-mass-partial:2"
 
 
 def test_scaling_touches_one_deployment_s_replicas(stage, kube):
@@ -80,7 +80,7 @@ def test_an_operator_put_between_two_others_loses_no_frame(stage, kube):
     }
     pipeline = moments("moment", parameters=parameters)
     kube.apply(pipeline)
-    kube.wait("pipelines", "moment", lambda p: p["status"].get("framesPerSecond", 0) > 0, within=90)
+    kube.wait("pipelines", "moment", stages.flows, within=90)
 
     spec = pipeline["spec"]
     spec["operators"].append({"name": "bin", "operatorRef": {"name": "bin-sparse-partial"}})

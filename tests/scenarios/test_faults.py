@@ -45,7 +45,7 @@ def test_a_killed_controller_changes_nothing_and_frames_flow_on(stage, kube, pla
     first = stage.controller()
     kube.apply(operators(*MOMENTS))
     kube.apply(moments("moment", replicas=2, parameters=ENDLESS))
-    kube.wait("pipelines", "moment", lambda p: p["status"].get("framesPerSecond", 0) > 0, within=90)
+    kube.wait("pipelines", "moment", stages.flows, within=90)
     before = generations(kube), managed(kube)
     scans = {scan["id"] for scan in kube.get("pipelines", "moment")["status"]["scans"]}
 
