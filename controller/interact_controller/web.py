@@ -56,11 +56,16 @@ async def serving(host: str, port: int, health: Health) -> AsyncIterator[None]:
     if not port:
         yield
         return
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _answer(health.alive, f"silent for {health.silence:.0f} s")
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _answer(health.ready or not health.leading, "listing objects")
+
     app = web.Application()
     app.add_routes([
-        web.get("/healthz", lambda _: _answer(health.alive, f"silent for {health.silence:.0f} s")),
-        web.get("/readyz", lambda _: _answer(health.ready or not health.leading, "listing objects")),
-        web.get("/metrics", _metrics),
+        web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", _metrics),
     ])  # fmt: skip
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
@@ -71,7 +76,7 @@ async def serving(host: str, port: int, health: Health) -> AsyncIterator[None]:
         await asyncio.shield(runner.cleanup())
 
 
-async def _answer(good: bool, otherwise: str) -> web.Response:  # a word for it
+def _answer(good: bool, otherwise: str) -> web.Response:  # a word for it
     return web.Response(text="ok\n") if good else web.Response(status=503, text=f"{otherwise}\n")
 
 
