@@ -21,7 +21,6 @@ class Reports:
         self._wake = wake
         self._now = now
         self._boards: dict[tuple[str, str], Board] = {}
-        self._heard_at: dict[tuple[str, str], float] = {}
 
     def board(self, namespace: str, pipeline: str) -> Board:
         """The board of a pipeline, empty at first."""
@@ -30,23 +29,9 @@ class Reports:
     def forget(self, namespace: str, pipeline: str) -> None:
         """Drop the board of a pipeline that is gone."""
         self._boards.pop((namespace, pipeline), None)
-        self._heard_at.pop((namespace, pipeline), None)
 
     def hear(self, namespace: str, pipeline: str, report: Report) -> None:
         """Take one report; those of pipelines nobody asked for are left out."""
         board = self._boards.get((namespace, pipeline))
-        if board is None:
-            return
-        now = self._now()
-        self._heard_at[namespace, pipeline] = now
-        if board.hear(pipeline, report, now):
+        if board is not None and board.hear(pipeline, report, self._now()):
             self._wake(Key(Kind.PIPELINE, namespace, pipeline))
-
-    def flowing(self, since_seconds: float) -> list[Key]:
-        """Pipelines whose processes told something of late."""
-        least = self._now() - since_seconds
-        return [
-            Key(Kind.PIPELINE, namespace, pipeline)
-            for (namespace, pipeline), at in self._heard_at.items()
-            if at >= least
-        ]
