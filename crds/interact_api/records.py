@@ -23,8 +23,8 @@ class ReplicaRecord:
     former: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     report: Report | None = None
     restarts: int = 0
-    gone: set[int] = field(default_factory=set)
-    scans: dict[str, ScanReport] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set[int])
+    scans: dict[str, ScanReport] = field(default_factory=dict[str, ScanReport])
     heard_at: float = 0.0
     silent: bool = False
 
@@ -89,12 +89,16 @@ class OperatorRecord:
     """By number; one that was never heard of comes into being with its first report."""
     expected: int = 1
     """How many there should be."""
-    pending: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    pending: dict[tuple[str, str], tuple[int, int]] = field(
+        default_factory=dict[tuple[str, str], tuple[int, int]]
+    )
     """Messages waiting and held, by (stream, durable)."""
-    samples: deque[tuple[float, float, float]] = field(default_factory=deque)
+    samples: deque[tuple[float, float, float]] = field(
+        default_factory=deque[tuple[float, float, float]]
+    )
     moved_at: float | None = None
-    warnings: dict[str, None] = field(default_factory=dict)
-    errors: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
+    errors: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
     def is_source(self) -> bool:

@@ -299,8 +299,7 @@ def broker_advisories(stage: Stage) -> Iterator[list[str]]:
         await client.subscribe("$JS.EVENT.ADVISORY.API", cb=told)
         await client.flush()
         listening.set()
-        while not over.is_set():  # noqa: ASYNC110  # the event is of another thread
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(over.wait)
         await client.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(listen()))
