@@ -41,6 +41,38 @@ class _Pauses:
         return itertools.chain((0.2, 0.5, 1.0, 2.0, 5.0), itertools.repeat(LONGEST_SECONDS))
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """No memory of what objects were like: kopf's copies each object for it with each event."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: Any) -> None:
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """No memory of handlers' progress: there is none."""
+
+    def fetch(self, *, key: Any, body: Any) -> None:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def purge(self, *, key: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def touch(self, *, body: Any, patch: Any, value: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 class _Everything(Collection[Any]):
     """Tasks that kopf is to leave alone at its end: it would end those of others too."""
 
@@ -83,6 +115,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = _NoEssence()
+    settings.persistence.progress_storage = _NoProgress()
     settings.process.ultimate_exiting_timeout = None
     settings.watching.chunk_size = PAGE
     settings.watching.connect_timeout = CONNECT_SECONDS
