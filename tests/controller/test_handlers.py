@@ -1,0 +1,132 @@
+"""What kopf hears on a real API server, and what it leaves alone."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from cluster.kube import Kube
+from cluster.plane import Plane
+from interact_api.plain import mapping
+from interact_controller import handlers, kube, labels
+from interact_controller.relist import Scope
+from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.store import key_of
+
+PATIENCE_SECONDS = 30
+
+
+@dataclass
+class Heard:
+    """Notes what it is told."""
+
+    there: dict[Key, Manifest] = field(default_factory=dict)
+    went: list[tuple[Key, str, int]] = field(default_factory=list)
+
+    def heard(self, manifest: Manifest) -> None:
+        self.there[key_of(manifest)] = manifest
+
+    def took(self, manifest: Manifest) -> None:
+        raise AssertionError(manifest)
+
+    def gone(self, key: Key, uid: str, version: int = 0) -> None:
+        self.went.append((key, uid, version))
+
+
+@pytest.mark.parametrize("verb", [None, "ADDED", "MODIFIED"])
+def test_what_is_there_is_told_with_its_kind_even_if_a_list_left_that_out(
+    verb: str | None,
+) -> None:
+    heard = Heard()
+
+    handlers.hand_on(Kind.POD, verb, {"metadata": {"name": "p", "namespace": "lab"}}, heard)
+
+    key = Key(Kind.POD, "lab", "p")
+    assert heard.there[key]["kind"] == "Pod"
+    assert heard.there[key]["apiVersion"] == "v1"
+
+
+def test_what_went_is_told_with_its_uid_and_its_last_version() -> None:
+    heard = Heard()
+    about: Manifest = {"name": "p", "namespace": "lab", "uid": "1", "resourceVersion": "7"}
+
+    handlers.hand_on(Kind.PIPELINE, "DELETED", {"metadata": about}, heard)
+
+    assert heard.went == [(Key(Kind.PIPELINE, "lab", "p"), "1", 7)]
+
+
+def operator(name: str) -> dict[str, Any]:
+    return {"apiVersion": "interact.science/v1alpha1", "kind": "InteractOperator",
+            "metadata": {"name": name}, "spec": {"image": "example/none:1"}}  # fmt: skip
+
+
+def deployment(name: str, **labelled: str) -> dict[str, Any]:
+    matched = {"app": name}
+    container = {"name": "operator", "image": "example/none:1"}
+    pod = {"metadata": {"labels": matched}, "spec": {"containers": [container]}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "labels": labelled},
+            "spec": {"replicas": 0, "selector": {"matchLabels": matched}, "template": pod}}  # fmt: skip
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110  # what is waited for has no event
+        await asyncio.sleep(0.01)
+
+
+async def test_objects_are_heard_of_when_they_come_change_and_go(
+    plane: Plane, namespace: str, kube: Kube
+) -> None:
+    heard, taken = Heard(), asyncio.Event()
+    named = Key(Kind.OPERATOR, namespace, "o")
+    kube.apply(operator("before"))
+    connection = await handlers_connection(plane)
+    watching = asyncio.create_task(
+        handlers.watch(Scope(tuple(Kind), (namespace,)), connection, heard, taken.set)
+    )
+    other = asyncio.create_task(asyncio.Event().wait())  # somebody else's, begun later
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await taken.wait()
+        await until(lambda: Key(Kind.OPERATOR, namespace, "before") in heard.there)
+        made = await asyncio.to_thread(kube.apply, operator("o"))
+        await until(lambda: named in heard.there)
+        await asyncio.to_thread(kube.apply, operator("o") | {"spec": {"image": "example/b:1"}})
+        await until(lambda: mapping(heard.there[named]["spec"])["image"] == "example/b:1")
+        await asyncio.to_thread(kube.apply, deployment("foreign"))
+        await asyncio.to_thread(kube.apply, deployment("ours", **{labels.PIPELINE: "p"}))
+        await until(lambda: Key(Kind.DEPLOYMENT, namespace, "ours") in heard.there)
+        await asyncio.to_thread(kube.delete, "interactoperators", "o")
+        await until(lambda: heard.went)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+
+    ((key, uid, version),) = heard.went
+    assert (key, uid) == (named, made["metadata"]["uid"])
+    assert version > int(made["metadata"]["resourceVersion"])
+    assert Key(Kind.DEPLOYMENT, namespace, "foreign") not in heard.there
+    assert not other.done()
+    other.cancel()
+
+
+async def handlers_connection(plane: Plane) -> kube.Connection:
+    return await kube.connection({"KUBECONFIG": str(plane.kubeconfig)})
+
+
+async def test_hearing_writes_nothing(plane: Plane, namespace: str, kube: Kube) -> None:
+    heard, taken = Heard(), asyncio.Event()
+    made = kube.apply(operator("o"))
+    connection = await handlers_connection(plane)
+    watching = asyncio.create_task(
+        handlers.watch(Scope((Kind.OPERATOR,), (namespace,)), connection, heard, taken.set)
+    )
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await until(lambda: heard.there)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+
+    assert kube.get("interactoperators", "o") == made
