@@ -71,6 +71,8 @@ class JetStream:
         self._name = name
         self._words = "it was not reached yet"
         self.saw: dict[tuple[str, str], int] = {}
+        self._places: dict[tuple[str, str], set[str]] | None = None
+        self._listing = asyncio.Lock()
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
 
@@ -132,6 +134,7 @@ class JetStream:
         self._words = words
 
     def _tell(self) -> None:
+        self._places = None  # the server may be another, or have lost its streams
         for again in self._again:
             again()
 
@@ -150,31 +153,35 @@ class JetStream:
         Raises:
             BrokerUnreachable: If no server answers in time.
         """
-        return [one for one in await self._list({}) if one.metadata.get(stream_json.INSTALLATION) == installation]  # fmt: skip
+        found = await self._list({})
+        self._places = stream_json.places(found)
+        return [one for one in found if one.metadata.get(stream_json.INSTALLATION) == installation]
 
     async def of_pipeline(self, namespace: str, pipeline: str) -> Sequence[StreamSeen]:
         """The streams of a pipeline's name with their consumers, whoever made them.
 
+        Which there are is known from the last listing and from what was made since: a listing by
+        subject costs the server a look at every stream it has.
+
         Raises:
             BrokerUnreachable: If no server answers in time.
         """
-        subjects = (
-            names.port_subject(namespace, pipeline, "*", "*") + ".*",
-            names.placeholder_subject(namespace, pipeline, "*", "*"),
-        )
-        single = (
+        listed = {
             names.dead_letter_stream(namespace, pipeline),
             names.images_stream(namespace, pipeline),
             f"KV_{names.state_bucket(namespace, pipeline)}",
-        )
-        lists = await asyncio.gather(
-            *(self._list({"subject": one}) for one in subjects),
-            *(self._plain(one) for one in single),
-        )
-        found = {one.name: one for several in lists for one in several}
-        full = await asyncio.gather(*(self._with_consumers(one) for one in found.values()))
-        self.saw[namespace, pipeline] = stream_json.signature(full)
-        return sorted(full, key=lambda one: one.name)
+            *(await self._listed()).get((namespace, pipeline), ()),
+        }
+        found = await asyncio.gather(*(self.stream(one) for one in sorted(listed)))
+        there = [one for one in found if one is not None]
+        self.saw[namespace, pipeline] = stream_json.signature(there)
+        return there
+
+    async def _listed(self) -> dict[tuple[str, str], set[str]]:
+        async with self._listing:
+            if self._places is None:
+                self._places = stream_json.places(await self._list({}))
+            return self._places
 
     async def stream(self, name: str) -> StreamSeen | None:
         """One stream with its consumers.
@@ -195,7 +202,8 @@ class JetStream:
 
     async def _with_consumers(self, one: StreamSeen) -> StreamSeen:
         consumers: dict[str, ConsumerSeen] = {}
-        if one.consumer_count:
+        ports = any(stream_json.place(subject) for subject in one.subjects)
+        if one.consumer_count and ports:  # others have passing readers only
             pages = self._pages(f"CONSUMER.LIST.{one.name}", "consumers", {})
             seen = [stream_json.consumer(entry) async for entry in pages]
             consumers = {consumer.durable: consumer for consumer in seen if consumer is not None}
@@ -225,6 +233,11 @@ class JetStream:
         """
         first = plan.placeholder or plan.subject
         live = await self.stream(plan.name)
+        place = stream_json.place(plan.subject)
+        if place is not None and self._places is not None:
+            self._places.setdefault(place, set()).add(plan.name)
+        if live is not None and not stream_json.same_owner(live.metadata, plan.metadata):
+            raise StreamRefused(f"stream {plan.name!r} is there and another's; give the pipeline another name")  # fmt: skip
         if live is None:
             await self._change(plan, "CREATE", stream_json.config(plan, first))
         there = dict(live.consumers or {}) if live else {}

@@ -9,6 +9,7 @@ from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 from interact_controller.seen import ConsumerSeen, StreamSeen
 
 INSTALLATION: Final = f"{GROUP}/installation"
+PIPELINE_UID: Final = f"{GROUP}/pipeline-uid"
 NANOSECONDS: Final = 1_000_000_000
 DUPLICATE_WINDOW_SECONDS: Final = 120
 """nats-server's own default; an optimisation only."""
@@ -133,3 +134,32 @@ def signature(streams: Iterable[StreamSeen]) -> int:
             for one in streams
         )
     )
+
+
+def place(subject: str) -> tuple[str, str] | None:
+    """Namespace and pipeline of a port's subject; None for other subjects.
+
+    >>> place("interact.lab.run.scan.out.*")
+    ('lab', 'run')
+    """
+    parts = subject.split(".")
+    if parts[0] not in {"interact", "interact-placeholder"} or len(parts) < 5:
+        return None
+    return parts[1], parts[2]
+
+
+def places(streams: Iterable[StreamSeen]) -> dict[tuple[str, str], set[str]]:
+    """Names of the streams of ports, by namespace and pipeline."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for one in streams:
+        for subject in one.subjects:
+            where = place(subject)
+            if where is not None:
+                found.setdefault(where, set()).add(one.name)
+    return found
+
+
+def same_owner(live: Mapping[str, str], planned: Mapping[str, str]) -> bool:
+    """Whether a stream belongs to the installation and pipeline it is planned for."""
+    keys = (INSTALLATION, PIPELINE_UID)
+    return all(live.get(key) == planned.get(key) for key in keys)
