@@ -144,3 +144,8 @@ def test_without_docker_and_buildah_the_build_says_what_to_install(tmp_path):
 
     assert done.returncode == 1
     assert "no Docker engine answers and buildah is not installed" in done.stderr
+
+
+def test_a_program_that_asks_for_its_user_s_name_gets_one():
+    """No entry in /etc/passwd has the user id: kopf would end with a KeyError."""
+    assert re.search(r"^ENV .*\bUSER=interact$", (IMAGES / "base/Containerfile").read_text(), re.M)
