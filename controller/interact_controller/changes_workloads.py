@@ -7,7 +7,7 @@ it is ours, and what somebody else had chosen before we stopped the pods.
 
 from collections.abc import Iterator
 
-from interact_api.plain import mapping
+from interact_api.plain import entries, mapping
 
 from interact_controller import labels
 from interact_controller.children import WorkloadSeen
@@ -26,9 +26,10 @@ from interact_controller.steps import (
 
 def changes(observed: Observed, desired: Desired) -> Iterator[Change]:
     """What has to be done about Deployments and their replicas."""
+    ran = _ran(observed)
     for one in desired.workloads:
         live = observed.workloads.get(one.name)
-        yield from _birth(one) if live is None else _upkeep(one, live)
+        yield from _birth(one, ran) if live is None else _upkeep(one, live)
     yield from _left_over(observed, desired)
 
 
@@ -62,14 +63,24 @@ def _left_over(observed: Observed, desired: Desired) -> Iterator[Change]:
             yield ApplyReplicas(live.name, 0, str(live.annotations.get(labels.RESUME, "")))
 
 
-def _birth(one: Workload) -> Iterator[Change]:
+def _ran(observed: Observed) -> frozenset[str]:
+    """The operators that were ready when this very specification was last told about."""
+    status = mapping(observed.manifest.get("status"))
+    if status.get("observedGeneration") != observed.pipeline.metadata.generation:
+        return frozenset()
+    states = map(mapping, entries(status.get("operators")))
+    return frozenset(str(one.get("name")) for one in states if one.get("ready"))
+
+
+def _birth(one: Workload, ran: frozenset[str]) -> Iterator[Change]:
     """Make a Deployment; replicas go with it, so that a stopped one starts no pod."""
     manifest = one.manifest
     if one.replicas is not None:
         manifest = _with(
             manifest, {labels.REPLICAS_OURS: f"{one.replicas}/{labels.AT_BIRTH}"}, one.replicas
         )
-    yield ApplyDeployment(manifest, makes=True)
+    words = f"Deployment {one.name} was missing; it is made anew" * (one.operator in ran)
+    yield ApplyDeployment(manifest, makes=True, healed=words)
 
 
 def _with(manifest: Manifest, annotations: dict[str, str], replicas: int) -> Manifest:

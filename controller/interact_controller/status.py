@@ -106,7 +106,9 @@ def _phase(
     if desired is None or trouble is not None:
         works = any(one.ready and one.owner == observed.uid for one in observed.workloads.values())
         return Phase.DEGRADED if works else Phase.PENDING
-    if desired.stage in {Stage.DRAINING, Stage.DRAINED}:
+    if desired.stage is Stage.DRAINED:
+        return Phase.SUSPENDED
+    if desired.stage is Stage.DRAINING:
         return Phase.DRAINING
     if desired.stage is not Stage.RUNNING:
         return Phase(desired.stage.value)

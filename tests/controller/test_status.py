@@ -110,7 +110,7 @@ def crash(code, words="", restarts=4):
         (suspended, "Current", "Suspended", ("True", "Suspended")),
         (completed, "Current", "Completed", ("True", "Completed")),
         (draining, "InProgress", "Draining", ("False", "Draining")),
-        (drained, "Current", "Draining", ("True", "Drained")),
+        (drained, "Current", "Suspended", ("True", "Drained")),
         (without_operators, "InProgress", "Pending", ("False", "OperatorsNotFound")),
         (ring, "Failed", "Failed", ("False", "Cycle")),
         (crashing, "InProgress", "Degraded", ("False", "Crashing")),
