@@ -12,6 +12,8 @@ from interact_controller.store import Objects, key_of
 
 OPERATOR_SECONDS: Final = 1.0
 """How long news about the use of an operator are gathered: each look counts all pipelines."""
+CHILD_SECONDS: Final = 0.1
+"""How long news about Deployments and pods are gathered: they come in bursts."""
 
 
 class Wakes(Protocol):
@@ -100,7 +102,7 @@ class Hearing:
 
     def _wake_pipelines(self, key: Key, *names: str) -> None:
         for name in filter(None, names):
-            self.queue.wake(Key(Kind.PIPELINE, key.namespace, name))
+            self.queue.wake_after(Key(Kind.PIPELINE, key.namespace, name), CHILD_SECONDS)
 
     def _refer(self, pipeline: Key, now: frozenset[Key]) -> None:
         """Note which operators a pipeline uses; those it began or ceased to use are told, later."""

@@ -285,7 +285,8 @@ class Woken:
         self.keys.append(key)
 
     def wake_after(self, key: Key, seconds: float) -> None:
-        del key, seconds
+        del seconds
+        self.keys.append(key)
 
 
 async def test_what_a_watch_did_not_tell_is_found(

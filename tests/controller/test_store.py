@@ -213,7 +213,7 @@ def test_a_pipeline_that_uses_an_operator_no_more_is_not_woken_by_it() -> None:
 def test_a_child_wakes_the_pipelines_of_its_old_and_its_new_label_and_its_owner() -> None:
     heard, _, woken = hearing()
     heard.heard(child(1))
-    assert set(woken.taken()) == {PIPELINE}
+    assert woken.later == [PIPELINE]
 
     moved = child(2, "other")
     moved["metadata"]["ownerReferences"] = [  # type: ignore[index,call-overload]
@@ -221,20 +221,20 @@ def test_a_child_wakes_the_pipelines_of_its_old_and_its_new_label_and_its_owner(
     ]
     heard.heard(moved)
 
-    named = {key.name for key in woken.taken()}
+    named = {key.name for key in woken.later}
     assert named == {"scan", "other", "owner"}
 
 
 def test_a_child_that_goes_wakes_its_pipeline_once_and_its_late_news_nobody() -> None:
     heard, objects, woken = hearing()
     heard.heard(child(1))
-    woken.taken()
+    woken.later.clear()
 
     heard.gone(CHILD, "1", 3)
     heard.gone(CHILD, "1", 3)
     heard.heard(child(2))
 
-    assert woken.taken() == [PIPELINE]
+    assert woken.later == [PIPELINE]
     assert objects.get(CHILD) is None
 
 
