@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from cli import programs
 from interact import _main, _server, _spec
-from interact.cli.board import Board
+from interact_api.board import Board
 from interact_api.load import load
 from interact_api.report import Report, ScanReport
 from interact_api.streams import PlanSettings, plan
