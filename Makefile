@@ -44,6 +44,7 @@ check: $(READY) ## format, lint, types, import rules, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m interact_api check
 	@$(BIN)/interact operator spec --check operators/*/run.py
+	@$(BIN)/python helm/charts.py check
 	@echo "check: all good"
 
 .PHONY: format
@@ -55,6 +56,8 @@ format: $(READY) ## format and fix what the linter can
 generate: $(READY) ## write crds/*.yaml, docs/spec and the operators' YAML from the code
 	@$(BIN)/python -m interact_api generate
 	@$(BIN)/interact operator spec --write operators/*/run.py
+	@$(BIN)/python helm/charts.py generate
+	@PYTHONPATH=tests $(BIN)/python -m scenarios.ownership
 
 .PHONY: bench
 bench: $(READY) ## measured ratios, each from one interleaved run
@@ -87,12 +90,14 @@ manifests: $(READY) ## render the charts into dist/manifests, for kubectl apply 
 
 E2E := build/e2e
 .PHONY: e2e
-e2e: wheels ## the examples with the built distributions, installed as users install them
+e2e: wheels ## the examples from the built distributions, then the whole story on a real cluster
 	@rm -rf $(E2E)
 	@$(PYTHON) -m venv --without-pip $(E2E)
 	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --require-hashes -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --no-deps $(WHEELS)/*.whl
 	@$(E2E)/bin/python -m examples --fast --images $(E2E)/pictures
+	@echo "a real cluster ($${KUBECONFIG:-one of our own}): building and loading images takes about ten minutes"
+	@$(BIN)/python -m pytest tests/e2e -x -m e2e $(ARGS)
 
 .PHONY: lock
 lock: $(UV) ## resolve requirements.lock anew (hashes, no addresses)

@@ -113,8 +113,11 @@ class OperatorRecord:
 
     @property
     def knows_its_end(self) -> bool:
-        """Whether one replica, with its checkpoints, has seen every frame: its "done" holds."""
-        return self.expected == 1
+        """Whether one replica, with its checkpoints, has seen every frame: its "done" holds.
+
+        A parallel operator's replica has another number after its pod was replaced.
+        """
+        return self.expected == 1 and len(self.replicas) <= 1
 
     def count(self, counter: str) -> float:
         """A counter over all replicas and lives."""

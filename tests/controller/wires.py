@@ -18,6 +18,7 @@ from interact_api.stream_plan import (
 )
 from interact_controller import jetstream
 from interact_controller.jetstream import JetStream
+from interact_controller.seen import ConsumerSeen, StreamSeen
 
 INSTALLATION = "interact.science/installation"
 MIB = 1 << 20
@@ -42,6 +43,20 @@ PLAN = StreamPlan(
     placeholder=names.placeholder_subject(*KEY),
     consumers=(READER,),
 )
+SEEN = StreamSeen(
+    name=PLAN.name,
+    subjects=(PLAN.subject,),
+    retention="interest",
+    discard="new",
+    max_bytes=MIB,
+    max_msgs_per_subject=-1,
+    storage="File",
+    replicas=1,
+    metadata=METADATA,
+    consumer_count=1,
+    consumers={READER.durable: ConsumerSeen(READER.durable, 35.0, 1024, "all")},
+)
+"""`PLAN` as it is once it was made."""
 BUCKET = BucketPlan(names.state_bucket("lab", "run"), 5, MIB, Storage.FILE, 1, METADATA)
 WITHIN_SECONDS = 30.0
 

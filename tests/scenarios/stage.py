@@ -102,7 +102,6 @@ class Stage:
     def controller(self, name: str = "a", **settings: str) -> Controller:
         """Start a controller."""
         log = self.folder / f"controller-{name}-{len(self.controllers)}.log"
-        host = f"127.0.0.{len(self.controllers) % 200 + 2}"
         environment = {
             "KUBECONFIG": str(self.kubeconfig),
             "INTERACT_NAMESPACE": self.system,
@@ -112,7 +111,7 @@ class Stage:
             "INTERACT_NATS_TOKEN_FILE": str(self.nats.token_file),
             "INTERACT_POD_NATS_SECRET": SECRET,
             "INTERACT_CATALOGUE_NAMESPACES": self.system,
-            "INTERACT_HTTP_HOST": host,
+            "INTERACT_HTTP_PORT": "0",
             **SETTINGS,
             **settings,
         }

@@ -20,6 +20,8 @@ from interact_controller.seen import Manifest
 CONTAINER: Final = "operator"
 HTTP_PORT: Final = 9090
 PATIENCE_SECONDS: Final = 600
+GRACE_SECONDS: Final = 30
+"""Of a pod, Kubernetes' own default; its process takes half of it to hand back what it holds."""
 """How long a pod waits for NATS and its streams before it gives up and is started again."""
 TEMPORARY: Final = "/tmp"  # noqa: S108  # in the container
 
@@ -132,7 +134,7 @@ def _pod(
         },
         "containers": [_container(spec, template, said, policy, image=image, config=config)],
         "volumes": _volumes(template, said, policy),
-        "terminationGracePeriodSeconds": template.termination_grace_period_seconds or 30,
+        "terminationGracePeriodSeconds": _grace(template),
     }
     for field in (
         "nodeSelector",
@@ -171,7 +173,7 @@ def _container(
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": policy.pull_policy,
-        "env": [*_environment(policy, config), *said.get("env", ())],
+        "env": [*_environment(template, policy, config), *said.get("env", ())],
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": "/readyz", "port": "http"},
@@ -202,13 +204,18 @@ def _container(
     return container
 
 
-def _environment(policy: Policy, config: str) -> list[dict[str, Any]]:
+def _grace(template: PodTemplate) -> int:
+    return template.termination_grace_period_seconds or GRACE_SECONDS
+
+
+def _environment(template: PodTemplate, policy: Policy, config: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"name": "INTERACT_CONFIG", "value": config.replace("$(", "$$(")},
         {"name": "INTERACT_NATS_URL", "value": policy.pod_nats_url},
         {"name": "INTERACT_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "INTERACT_HTTP_PORT", "value": str(HTTP_PORT)},
         {"name": "INTERACT_PATIENCE_SECONDS", "value": str(PATIENCE_SECONDS)},
+        {"name": "INTERACT_GRACE_SECONDS", "value": f"{_grace(template) / 2:g}"},
     ]
     if policy.pod_nats_secret:
         path = f"{TOKEN_FOLDER}/nats/token"
