@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from interact_api.conditions import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -99,3 +100,17 @@ def test_the_exit_codes_of_the_guide_are_those_of_the_program():
     rows = re.findall(r"^\| (\d+) \|", (ROOT / "docs/guide/running.md").read_text(), re.MULTILINE)
 
     assert [int(row) for row in rows] == [int(code) for code in Exit]
+
+
+def test_the_page_about_status_knows_every_reason_the_controller_gives():
+    page = (ROOT / "docs/guide/status.md").read_text(encoding="utf-8")
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "controller" / "interact_controller").rglob("*.py")
+    )
+    good = {"Accepted", "Ready", "Running", "Idle", "Drained", "Suspended", "Completed"}
+
+    given = {reason for reason in Reason if f"Reason.{reason.name}" in code} - good
+
+    assert given
+    assert {reason.value for reason in given if f"`{reason}`" not in page} == set()
