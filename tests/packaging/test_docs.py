@@ -108,7 +108,7 @@ def test_the_page_about_status_knows_every_reason_the_controller_gives():
         path.read_text(encoding="utf-8")
         for path in (ROOT / "controller" / "interact_controller").rglob("*.py")
     )
-    good = {"Accepted", "Ready", "Running", "Idle", "Drained", "Suspended", "Completed"}
+    good = {"Accepted", "Ready", "Running", "Idle", "Drained", "Suspended", "Completed", "Unknown"}
 
     given = {reason for reason in Reason if f"Reason.{reason.name}" in code} - good
 
