@@ -8,6 +8,10 @@ from interact_api.stream_plan import MIB
 
 CONFIG_LIMIT: Final = 120 * 1024
 """Most bytes of an operator's configuration; Linux takes 128 KiB for one variable."""
+PARAMETERS_LIMIT: Final = 960 * 1024
+"""Most bytes of all parameters of a pipeline; nats-server takes 1 MiB in one message."""
+OBJECT_LIMIT: Final = 1024 * 1024
+"""Most bytes of a Deployment, or of a Pipeline's spec; etcd takes 1.5 MiB with status and owners."""
 
 
 @dataclass(frozen=True)

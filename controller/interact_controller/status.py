@@ -71,6 +71,7 @@ def conditions(
             last_transition_time=str(
                 known[one.type]["lastTransitionTime"]
                 if known.get(one.type, {}).get("status") == one.status
+                and "lastTransitionTime" in known[one.type]
                 else now.strftime("%Y-%m-%dT%H:%M:%SZ")
             ),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from interact_api import names
 from interact_api.conditions import ConditionStatus, ConditionType, Reason
@@ -174,8 +174,13 @@ def _completed(observed: Observed, desired: Desired | None) -> Verdict:
     known = entries(mapping(observed.manifest.get("status")).get("conditions"))
     for one in map(mapping, known):
         if one.get("type") == kind and one.get("status") == TRUE:
-            return Verdict(kind, TRUE, Reason(one["reason"]), str(one.get("message", "")))
+            return Verdict(kind, TRUE, _known(one.get("reason")), str(one.get("message", "")))
     return Verdict(kind, FALSE, Reason.RUNNING)
+
+
+def _known(reason: Any) -> Reason:
+    """A reason of a former status; one of another version counts as plain completion."""
+    return Reason(reason) if reason in set(Reason) else Reason.COMPLETED
 
 
 def _completion(observed: Observed) -> tuple[Reason, str]:

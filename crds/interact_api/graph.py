@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from interact_api import joins, topology
+from interact_api import joins, limits, topology
 from interact_api.conditions import Reason
 from interact_api.operator import (
     ExecutionMode,
@@ -31,6 +31,7 @@ def problems(pipeline: Pipeline, operators: Operators) -> tuple[Problem, ...]:
     """
     edges = topology.connections(pipeline, operators)
     found = [
+        *limits.pipeline_limits(pipeline),
         *_operators(pipeline, operators),
         *_endpoints(pipeline, operators),
         *_mismatches(edges),
@@ -50,7 +51,7 @@ def problems(pipeline: Pipeline, operators: Operators) -> tuple[Problem, ...]:
 
 
 def operator_problems(operator: InteractOperator) -> tuple[Problem, ...]:
-    """Defaults of an operator that its own declarations do not allow."""
+    """Times of an operator that cannot be kept, and defaults that its declarations do not allow."""
     declared = [
         (f"spec.parameters[{n}]", one) for n, one in enumerate(operator.spec.parameters)
     ] + [
@@ -58,7 +59,7 @@ def operator_problems(operator: InteractOperator) -> tuple[Problem, ...]:
         for t, trigger in enumerate(operator.spec.triggers)
         for n, one in enumerate(trigger.parameters)
     ]
-    found: list[Problem] = []
+    found = list(limits.operator_limits(operator.spec))
     for path, parameter in declared:
         try:
             default_value(parameter)
@@ -111,6 +112,11 @@ def _use(path: str, one: PipelineOperator, operator: InteractOperator) -> Iterat
                 f"{operator.metadata.name!r} has no output {output.name!r}; "
                 f"its outputs: {listed(known)}",
             )
+    for problem in limits.operator_limits(spec):
+        message = (
+            f"{problem.path} of InteractOperator {operator.metadata.name!r}: {problem.message}"
+        )
+        yield Problem(f"{path}.operatorRef.name", problem.reason, message)
     yield from _parameters(path, one, operator)
 
 

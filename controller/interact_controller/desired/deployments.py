@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from interact_api import names
@@ -97,10 +98,14 @@ def owner(pipeline: Pipeline) -> dict[str, JsonValue]:
     }
 
 
-def digest(deployment: Manifest) -> str:
+def written(manifest: Mapping[str, JsonValue]) -> bytes:
+    """A manifest as JSON, the same for the same one."""
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest(text: bytes) -> str:
     """A hash of a manifest; tells our changes from other people's."""
-    text = json.dumps(deployment, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _strategy(*, parallel: bool) -> dict[str, JsonValue]:

@@ -1,5 +1,6 @@
 """What should be there for a pipeline: a pure function of what was observed."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +20,7 @@ from interact_controller import labels
 from interact_controller.desired import deployments, rewiring, templates
 from interact_controller.errors import Stalled, Waiting
 from interact_controller.observed import Observed
-from interact_controller.policy import CONFIG_LIMIT, Policy
+from interact_controller.policy import CONFIG_LIMIT, OBJECT_LIMIT, PARAMETERS_LIMIT, Policy
 from interact_controller.seen import Manifest
 
 OPERATORS_AFTER_SECONDS = 60.0
@@ -186,14 +187,23 @@ def _parameters(observed: Observed, plan: Plan, *, keeps: bool) -> dict[str, Any
         if before.get("values") == values and isinstance(before.get("revision"), int):
             revision = before["revision"]
         found[name] = {"revision": revision, "values": values}
+    remedy = "shorten the longest of spec.operators[].parameters, or give files by a volume"
+    _refuse_large("the parameters take", json.dumps(found), PARAMETERS_LIMIT, remedy)
     return found
+
+
+def _refuse_large(what: str, text: str | bytes, most: int, remedy: str) -> None:
+    size = len(text.encode()) if isinstance(text, str) else len(text)
+    if size > most:
+        words = f"{what} {size:,} bytes, at most {most:,} fit; {remedy}"
+        raise Stalled(Reason.TOO_LARGE, words)
 
 
 def _workloads(
     observed: Observed, policy: Policy, plan: Plan, edit: rewiring.Rewiring, now: Stage
 ) -> Iterator[Workload]:
     pinned = _pinned(observed)
-    for one in observed.pipeline.spec.operators:
+    for number, one in enumerate(observed.pipeline.spec.operators):
         operator = observed.operators[one.operator_ref.key]
         name = names.workload(observed.name, one.name)
         live = observed.workloads.get(name)
@@ -202,12 +212,8 @@ def _workloads(
             if live is None or live.owner != observed.uid:
                 continue
             config = live.config or config
-        if len(config.encode()) > CONFIG_LIMIT:
-            raise Stalled(
-                Reason.TOO_LARGE,
-                f"the configuration of {one.name!r} takes {len(config.encode()):,} bytes, at most "
-                f"{CONFIG_LIMIT:,} fit; it has too many edges or paths, join some by zip",
-            )
+        remedy = "it has too many edges or paths, join some by zip"
+        _refuse_large(f"the configuration of {one.name!r} takes", config, CONFIG_LIMIT, remedy)
         image = _image(one, operator, pinned)
         manifest = deployments.manifest(
             observed.pipeline,
@@ -219,7 +225,10 @@ def _workloads(
             image=image,
             config=config,
         )
-        digest = deployments.digest(manifest)
+        text = deployments.written(manifest)
+        remedy = f"shorten the env and annotations of spec.operators[{number}].template"
+        _refuse_large(f"the Deployment of {one.name!r} takes", text, OBJECT_LIMIT, remedy)
+        digest = deployments.digest(text)
         mapping(manifest["metadata"])["annotations"] = {labels.HASH: digest}
         replicas = 0 if one.name in edit.paused else _replicas(one, operator, now)
         yield Workload(one.name, name, manifest, digest, replicas, image)

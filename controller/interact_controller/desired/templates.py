@@ -17,6 +17,8 @@ FORBIDDEN_ANNOTATIONS: Final = (
     "seccomp.security.alpha.kubernetes.io/",
 )
 """Older ways to loosen what Pod Security *restricted* fixes."""
+PROJECTED: Final = ("configMap", "secret", "downwardAPI", "clusterTrustBundle")
+"""What a volume may project; a serviceAccountToken and a podCertificate are logins."""
 
 Entry = TypeVar("Entry")
 
@@ -86,7 +88,7 @@ def problems(template: PodTemplate) -> Iterator[str]:
     for volume in template.volumes:
         if volume.name in {SCRATCH, TOKEN}:
             yield f"volume {volume.name!r} is the platform's own; choose another name"
-        yield from _secret_tokens(volume)
+        yield from _credentials(volume)
     for mount in template.volume_mounts:
         if mount.name not in known:
             yield f"volumeMount {mount.mount_path!r} names volume {mount.name!r}; add that volume"
@@ -94,14 +96,15 @@ def problems(template: PodTemplate) -> Iterator[str]:
             yield f"volumeMount {mount.mount_path!r} hides the platform's files; mount it elsewhere"
 
 
-def _secret_tokens(volume: Volume) -> Iterator[str]:
-    """Refuse what would give a pod the rights of its ServiceAccount at the API server."""
+def _credentials(volume: Volume) -> Iterator[str]:
+    """Refuse what would let a pod speak for its ServiceAccount, whatever Kubernetes adds to that."""
     for source in entries(mapping(volume.projected).get("sources")):
-        if "serviceAccountToken" in mapping(source):
-            yield (
-                f"volume {volume.name!r} projects a serviceAccountToken; operators get no rights "
-                "at the API server, remove it"
-            )
+        for kind in mapping(source):
+            if kind not in PROJECTED:
+                yield (
+                    f"volume {volume.name!r} projects a {kind}; operators get no rights at the API "
+                    f"server, choose of {', '.join(PROJECTED)} or remove it"
+                )
 
 
 def _within(path: str, folder: str) -> bool:

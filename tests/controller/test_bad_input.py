@@ -1,0 +1,229 @@
+"""Objects and words of hostile or careless people: admitted, and refused in words; never a crash."""
+
+import json
+
+import msgspec
+import pytest
+from controller.building import KEY, Lab, catalogue, chain, operator, pipeline
+from hypothesis import given
+from hypothesis import strategies as st
+from interact_api import report as reports
+from interact_api.admission import admission_errors
+from interact_api.report import Report
+
+ETCD_BYTES = 3 * 2**19
+"""What etcd takes in one request: 1.5 MiB."""
+PAYLOAD_BYTES = 2**20
+"""What nats-server takes in one message."""
+
+
+def full_template(letter, number=60):
+    """A template with much in it, each field within its own bound."""
+    return {
+        "env": [{"name": f"{letter}{n}", "value": f"{letter * 4000}"} for n in range(number)],
+        "labels": {f"{letter}{n}": "x" for n in range(100)},
+    }
+
+
+# -- what does not fit ---------------------------------------------------------------------------
+
+
+async def test_a_deployment_larger_than_etcd_takes_is_refused_before_it_is_sent():
+    author = operator("total", template=full_template("A", 128))
+    halves = chain(t={"ref": "total", "template": full_template("B", 128)})
+    wide = full_template("C", 128)
+    lab = Lab(*(one for one in catalogue() if one["metadata"]["name"] != "total"), author, halves)
+    big = {**wide, "annotations": {f"note-{n}": "w" * 4000 for n in range(60)}}
+    lab.memory.edit(
+        KEY,
+        operators=[
+            {**one, "template": big} if one["name"] == "t" else one
+            for one in halves["spec"]["operators"]
+        ],
+    )
+    assert admission_errors(lab.memory.objects[KEY]) == ()
+
+    await lab.look()
+
+    assert lab.condition("Accepted") == ("False", "TooLarge")
+    assert "Deployment of 't' takes" in lab.message()
+    assert not lab.replicas()
+
+
+async def test_parameters_larger_than_a_message_are_refused():
+    text = {"parameters": [{"name": "words", "type": "str"}]}
+    ends = [f"e{n}" for n in range(4)]
+    given_words = {"words": "w" * 300_000}
+    lab = Lab(
+        *catalogue(),
+        operator("teller", outputs=[{"name": "frames", "type": "dense"}], **text),
+        pipeline(**{one: {"ref": "teller", "parameters": given_words} for one in ends}),
+    )
+    assert admission_errors(lab.memory.objects[KEY]) == ()
+
+    await lab.look()
+
+    assert lab.condition("Accepted") == ("False", "TooLarge")
+    assert "the parameters take" in lab.message()
+    assert not lab.streams.values
+
+
+async def test_the_largest_pipeline_has_a_status_that_fits():
+    names = [f"{n:02}{'y' * 61}" for n in range(64)]
+    inputs = [{"name": f"i{n}", "type": "dense"} for n in range(8)]
+    lab = Lab(
+        *catalogue(),
+        operator("mix", role="reducer", inputs=inputs, outputs=[{"name": "o", "type": "dense"}]),
+        pipeline(
+            *(
+                f"{source}.{'frames' if n < 8 else 'o'} > {names[n + 8 - n % 8 + k]}.i{n % 8}"
+                for n, source in enumerate(names[:56])
+                for k in range(4)
+            ),
+            **{one: "reader" if n < 8 else "mix" for n, one in enumerate(names)},
+        ),
+    )
+    await lab.look()
+    for name in names:
+        refused = {f"p{n}": "x" * 5000 for n in range(200)}
+        lab.say(name, "failed", errors=("é" * 5000,) * 50, refused=refused)
+    lab.kubernetes(stuck=frozenset(f"scan--{name}" for name in names))
+
+    await lab.look(times=2)
+
+    assert admission_errors(lab.memory.objects[KEY]) == ()
+    assert len(json.dumps(lab.status).encode()) < ETCD_BYTES / 4
+
+
+# -- numbers that JetStream would read otherwise ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "edge", "path"),
+    [
+        pytest.param({"maxBytes": "0"}, {}, "outputs[0].delivery.maxBytes", id="no bytes at all"),
+        pytest.param({"maxBytes": "0.5"}, {}, "outputs[0].delivery.maxBytes", id="half a byte"),
+        pytest.param(
+            {"maxBytes": "999999999999999Ti"}, {}, "outputs[0].delivery.maxBytes", id="too many"
+        ),
+        pytest.param({}, {"ackWait": "0s"}, "spec.edges[0].ackWait", id="no time to answer"),
+        pytest.param(
+            {}, {"ackWait": "999999999h"}, "spec.edges[0].ackWait", id="more than 64 bits hold"
+        ),
+    ],
+)
+async def test_a_number_that_jetstream_would_read_otherwise_is_refused(output, edge, path):
+    deliveries = {"outputs": [{"name": "frames", "delivery": output}]} if output else {}
+    found = chain(r={"ref": "reader", **deliveries})
+    found["spec"]["edges"][0] |= edge
+    lab = Lab(*catalogue(), found)
+    assert admission_errors(found) == ()
+
+    await lab.look()
+
+    assert lab.condition("Accepted") == ("False", "InvalidSpec")
+    assert path in lab.message()
+    assert not lab.streams.there
+
+
+@pytest.mark.parametrize("longest", ["0s", "999999999h"])
+async def test_a_kernel_timeout_nobody_can_keep_makes_its_operator_unusable(longest):
+    rest = [one for one in catalogue() if one["metadata"]["name"] != "total"]
+    total = operator(
+        "total", role="reducer", kernelTimeout=longest,
+        inputs=[{"name": "parts", "type": "values"}], outputs=[{"name": "image", "type": "image"}],
+    )  # fmt: skip
+    lab = Lab(*rest, total, chain())
+    assert admission_errors(total) == ()
+
+    await lab.look()
+
+    assert lab.condition("Ready")[0] == "False"
+    assert "kernelTimeout" in lab.message()
+
+
+# -- what a pod must not get --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param({"serviceAccountToken": {"path": "t"}}, id="a token"),
+        pytest.param(
+            {"podCertificate": {"signerName": "kubernetes.io/kube-apiserver-client-pod",
+                                "keyType": "ED25519"}},
+            id="a certificate the API server takes for a login",
+        ),
+        pytest.param({"somethingNew": {}}, id="what later versions of Kubernetes project"),
+    ],
+)  # fmt: skip
+async def test_a_volume_projects_nothing_that_speaks_for_the_pod(source):
+    template = {"volumes": [{"name": "v", "projected": {"sources": [source]}}]}
+    lab = Lab(*catalogue(), chain(t={"ref": "total", "template": template}))
+
+    await lab.look()
+
+    assert lab.condition("Accepted") == ("False", "InvalidTemplate")
+    assert f"projects a {next(iter(source))}" in lab.message()
+
+
+# -- words of pods and of former controllers ------------------------------------------------------
+
+
+whole = st.integers(-(2**70), 2**70)
+scans = st.dictionaries(
+    st.text(max_size=400),
+    st.builds(
+        reports.ScanReport, whole, whole, st.booleans(), st.dictionaries(st.text(max_size=8), whole),
+        st.lists(whole, max_size=3).map(tuple),
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+@given(
+    said=st.builds(
+        Report, st.sampled_from("rcts"), whole, whole, st.text(max_size=9), st.text(max_size=9),
+        frames_in=whole, frames_out=whole, bytes_in=whole, bytes_out=whole, messages_in=whole,
+        redelivered=whole, kernel_seconds=st.floats(), scans=scans, revision=whole,
+        refused=st.dictionaries(st.text(max_size=80), st.text(max_size=80), max_size=3),
+    )
+)  # fmt: skip
+async def test_no_report_of_a_pod_keeps_a_status_from_being_written(said):
+    lab = Lab()
+    await lab.run()
+    for one in "rcts":
+        lab.say(one, "running")
+    try:
+        heard = reports.decode(msgspec.json.encode(said))
+    except msgspec.MsgspecError:
+        return
+
+    lab.boards.one.hear("scan", heard, lab.time.timestamp())
+    await lab.look(times=12)
+
+    assert lab.condition("Ready")[0] in {"True", "False"}
+    assert admission_errors(lab.memory.objects[KEY]) == ()
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        pytest.param(
+            [{"type": "Completed", "status": "True", "reason": "FromANewerVersion"}],
+            id="a reason of a newer version",
+        ),
+        pytest.param([{"type": "Completed", "status": "True"}], id="no reason"),
+        pytest.param([{"type": "Ready", "status": "True"}], id="no time"),
+        pytest.param([{}], id="nothing"),
+    ],
+)
+async def test_whatever_a_status_said_before_it_is_written_anew(conditions):
+    lab = Lab()
+    found = lab.memory.get(KEY)
+    lab.memory.put({**found, "status": {"conditions": conditions}})
+
+    await lab.look()
+
+    assert lab.condition("Accepted") == ("True", "Accepted")
+    assert admission_errors(lab.memory.objects[KEY]) == ()
