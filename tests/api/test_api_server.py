@@ -1,6 +1,7 @@
 """What a real API server says to the CRDs, and to objects of every shape."""
 
 import random
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -31,12 +32,13 @@ def without_status(full):
 @pytest.fixture(scope="module")
 def stored(plane):
     """A client of a namespace that holds both full objects."""
-    kube = plane.kube("api-server")
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "api-server"}})
+    name = f"api-server-{secrets.token_hex(3)}"  # one for each worker
+    kube = plane.kube(name)
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for full in FULL.values():
         kube.apply(without_status(full))
     yield kube
-    kube.delete("namespaces", "api-server")
+    kube.delete("namespaces", name)
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cluster.kube import Kube
 from cluster.plane import Plane
+from cluster.waiting import eventually
 from interact_api.plain import mapping
 from interact_controller import handlers, kube, labels
 from interact_controller.relist import Scope
@@ -71,8 +72,7 @@ def deployment(name: str, **labelled: str) -> dict[str, Any]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110  # what is waited for has no event
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, condition)
 
 
 async def test_objects_are_heard_of_when_they_come_change_and_go(

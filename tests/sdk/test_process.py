@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from cluster import waiting
 from interact import _live_values, _main, source
 from interact._jetstream import connect
 from interact._server import nats_server
@@ -64,7 +65,7 @@ class Process:
                 if found == status and words in body:
                     return body
                 assert self.running.returncode is None, "it has ended"
-                await asyncio.sleep(0.02)
+                await asyncio.to_thread(waiting.pause, 0.01)
 
     async def ended(self) -> int:
         async with asyncio.timeout(PATIENCE):
