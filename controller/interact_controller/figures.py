@@ -6,6 +6,7 @@ from typing import Any
 from interact_api import names
 from interact_api.board import Board, ScanView
 from interact_api.conditions import Reason
+from interact_api.model import INT64
 from interact_api.pipeline_status import (
     EdgeState,
     OperatorState,
@@ -117,7 +118,12 @@ def _scan(view: ScanView) -> ScanState:
     return ScanState(
         id=view.id,
         state=state,
-        completeness=min(round(share, 3), 1.0),
-        frames=max(view.total, 0),
-        missing=max(view.unintended, 0),
+        completeness=min(max(round(share, 3), 0.0), 1.0),
+        frames=_count(view.total),
+        missing=_count(view.unintended),
     )
+
+
+def _count(said: int) -> int:
+    """A count that a pod told of, as Kubernetes takes it."""
+    return min(max(said, 0), INT64 - 1)
