@@ -71,12 +71,7 @@ def _refuse_taken(observed: Observed, desired: Desired, policy: Policy) -> None:
         stream = (observed.streams or {}).get(name)
         if stream is None or stream.metadata.get(labels.INSTALLATION) == policy.installation:
             continue
-        raise Stalled(
-            Reason.NAME_TAKEN,
-            f"stream {name!r} was made by somebody else (installation "
-            f"{stream.metadata.get(labels.INSTALLATION, 'none')!r}, ours is "
-            f"{policy.installation!r}); remove it, rename the pipeline, or use another NATS account",
-        )
+        raise Stalled(Reason.NAME_TAKEN, _foreign(stream, observed.uid, policy))
     if any(one.former for one in observed.workloads.values()) or (
         _former_streams(observed, policy) and _foreign_pods(observed)
     ):
@@ -92,6 +87,22 @@ def taken(name: str) -> str:
     return (
         f"Deployment {name!r} is there and does not belong to this pipeline; "
         "delete it, or rename the pipeline or its operator"
+    )
+
+
+def _foreign(stream: StreamSeen, uid: str, policy: Policy) -> str:
+    """The words for a stream of another installation, or of ours when its id was another."""
+    theirs = stream.metadata.get(labels.INSTALLATION, "none")
+    if ours(stream, uid):
+        return (
+            f"stream {stream.name!r} is this pipeline's, made when the installation's id was "
+            f"{theirs!r}; now it is {policy.installation!r}. Give the controller the former id "
+            "again (INTERACT_INSTALLATION, or id in the ConfigMap interact-installation, then "
+            "restart it), or delete the pipeline and its streams"
+        )
+    return (
+        f"stream {stream.name!r} was made by somebody else (installation {theirs!r}, ours is "
+        f"{policy.installation!r}); remove it, rename the pipeline, or use another NATS account"
     )
 
 

@@ -1,10 +1,11 @@
 """Objects and words of hostile or careless people: admitted, and refused in words; never a crash."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from controller.building import KEY, Lab, catalogue, chain, operator, pipeline
+from controller.building import KEY, POLICY, Lab, catalogue, chain, operator, pipeline
 from interact_api import report as reports
 from interact_api.admission import admission_errors
 
@@ -243,3 +244,19 @@ async def test_whatever_a_status_said_before_it_is_written_anew(conditions):
 
     assert lab.condition("Accepted") == ("True", "Accepted")
     assert admission_errors(lab.memory.objects[KEY]) == ()
+
+
+async def test_a_lost_id_of_the_installation_is_asked_for_and_nothing_is_touched():
+    lab = Lab()
+    await lab.run()
+    before = lab.replicas(), set(lab.streams.there)
+    lab.forget_writes()
+    lab.world = replace(lab.world, policy=replace(POLICY, installation="made-anew"))
+
+    await lab.look(times=2)
+
+    assert lab.condition("Ready") == ("False", "NameTaken")
+    assert "the installation's id was 'here'; now it is 'made-anew'" in lab.message()
+    assert "INTERACT_INSTALLATION" in lab.message()
+    assert (lab.replicas(), set(lab.streams.there)) == before
+    assert {what for what, _ in lab.writes} == {"status"}
