@@ -25,7 +25,7 @@ _KINDS = {
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "Role RoleBinding ClusterRole ClusterRoleBinding",
     "storage.k8s.io/v1": "StorageClass",
-    "v1": "ConfigMap Event Namespace Node PersistentVolume PersistentVolumeClaim Pod Secret Service ServiceAccount",
+    "v1": "ConfigMap Event Namespace Node PersistentVolume PersistentVolumeClaim Pod ResourceQuota Secret Service ServiceAccount",
 }  # fmt: skip
 _WITHOUT_NAMESPACE = {"clusterroles", "clusterrolebindings", "customresourcedefinitions", "namespaces",
                       "nodes", "persistentvolumes", "storageclasses"}  # fmt: skip
