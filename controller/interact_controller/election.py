@@ -6,6 +6,7 @@ two thirds of it, and its process ends at once: then nothing it still had in min
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -107,6 +108,7 @@ class Lease:
         self._renewed_at: float | None = None
         self._seen: tuple[Any, ...] = ()
         self._seen_at = now()
+        self._seen_seconds = 0.0
 
     def valid(self) -> bool:
         """Whether this process may write now."""
@@ -156,13 +158,15 @@ class Lease:
     def _look(self) -> bool:
         """Look at the lease, and take or renew it where that is right; whether we hold it."""
         status, found = self._get()
-        if status == 404:
-            return self._make()
+        if status == 404:  # its leader makes a deleted one again, and may write until it has
+            return self._now() - self._seen_at >= self._seen_seconds and self._make()
         if status != 200:
             logger.warning("the lease cannot be read", extra={"status": status, "answer": found})
             return False
         holder = _holder(found)
         if holder and holder != self._terms.identity and not self._expired(found):
+            if self._renewed_at is not None:
+                self._renewed_at = -math.inf  # another leads: not one write more
             return False
         return self._put(found, holder=self._terms.identity, seconds=self._terms.seconds)
 
@@ -176,10 +180,9 @@ class Lease:
         )
         if seen != self._seen:
             self._seen, self._seen_at = seen, self._now()
+            self._seen_seconds = float(spec.get("leaseDurationSeconds", self._terms.seconds))
             return False
-        return self._now() - self._seen_at > float(
-            spec.get("leaseDurationSeconds", self._terms.seconds)
-        )
+        return self._now() - self._seen_at > self._seen_seconds
 
     def _get(self) -> tuple[int, dict[str, Any]]:
         path = f"{self._terms.path}/{self._terms.name}"

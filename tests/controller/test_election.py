@@ -297,3 +297,48 @@ def test_what_another_holds_is_not_given_back() -> None:
     one.lease.give_back()
 
     assert server.holder == "b"
+
+
+# -- a lease that somebody deletes ---------------------------------------------------------------
+
+
+def test_a_deleted_lease_is_made_again_by_its_leader() -> None:
+    server = Server()
+
+    def deleted(_: Candidate, method: str, look: int) -> None:
+        if method == "GET" and look == 3:
+            server.lease = None
+
+    one = Candidate(server, looks=4, meanwhile=deleted).play()
+
+    assert one.won_at == [1]
+    assert one.lost_at == []
+    assert server.holder == "a"
+
+
+def test_who_knew_a_leader_of_a_deleted_lease_waits_as_long_as_that_one_may_write() -> None:
+    server = Server()
+    server.held_by("b", seconds=15)
+
+    def deleted(one: Candidate, method: str, look: int) -> None:
+        if method == "GET":
+            server.lease = None if look > 1 else server.lease
+            one.clock.seconds += 4
+
+    one = Candidate(server, looks=7, meanwhile=deleted).play()
+
+    assert one.won_at == [5]  # 16 seconds after it was seen first
+
+
+def test_a_leader_who_reads_anothers_name_ends_at_once() -> None:
+    server = Server()
+
+    def taken(_: Candidate, method: str, look: int) -> None:
+        if method == "GET" and look == 2:
+            server.held_by("b")
+
+    one = Candidate(server, looks=5, meanwhile=taken).play()
+
+    assert one.lost_at == [2]
+    assert not one.lease.valid()
+    assert server.holder == "b"
