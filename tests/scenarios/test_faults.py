@@ -3,6 +3,7 @@
 import pytest
 from cluster.kube import condition, has_condition
 from cluster.waiting import eventually
+from interact_controller.election import LOST
 
 from scenarios import stage as stages
 from scenarios.stage import AGENT, ENDLESS, MOMENTS, moments, operators
@@ -149,3 +150,33 @@ def test_a_deployment_of_the_same_name_that_is_not_ours_is_left_alone(stage, kub
 
     assert "moment--scan" in condition(stalled, "Ready")["message"]
     assert kube.get("deployments", "moment--scan")["spec"] == theirs["spec"]
+
+
+def test_a_frozen_leader_is_followed_and_writes_no_more(stage, kube, plane, namespace):
+    leader = stage.controller("first")
+    kube.apply(operators(*MOMENTS))
+    pipeline = moments("moment", parameters=ENDLESS)
+    kube.apply(pipeline)
+    kube.wait("pipelines", "moment", has_condition("Ready"), within=90)
+    stage.controller("second")
+
+    leader.freeze()
+    pipeline["spec"]["operators"][1]["replicas"] = 2
+    kube.apply(pipeline)
+    kube.wait("deployments", "moment--moments", lambda one: one["spec"]["replicas"] == 2)
+    told = kube.wait(
+        "pipelines", "moment", lambda p: p["status"]["observedGeneration"] == 2, within=60
+    )
+    leader.thaw()
+
+    assert leader.process.wait(30) == LOST
+    kube.wait("pipelines", "moment", has_condition("Ready"), within=60)
+    now = kube.get("pipelines", "moment")
+    assert now["status"]["observedGeneration"] >= told["status"]["observedGeneration"]
+    writers = [
+        "second" if "(second_" in one["userAgent"] else "first"
+        for one in plane.audit(AGENT, namespace=namespace, verbs=MUTATING)
+    ]
+    handed_over = writers.index("second")
+    assert set(writers[:handed_over]) == {"first"}
+    assert set(writers[handed_over:]) == {"second"}
