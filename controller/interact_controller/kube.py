@@ -315,7 +315,11 @@ class Kubernetes:
         for _ in range(2):
             try:
                 found = mapping(_decode(await self._api.request("GET", f"{where}/{name}")))
-                return str(mapping(found.get("data")).get("id") or fresh)
+                known = mapping(found.get("data")).get("id")
+                if not known:
+                    words = f"ConfigMap {namespace}/{name} has no id: delete it, or set an installation id"
+                    raise Refused(words, 422)
+                return str(known)
             except Refused as error:
                 if error.status != 404:
                     raise

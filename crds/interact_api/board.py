@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from interact_api.config import OperatorConfig
 from interact_api.operator import Role
-from interact_api.records import OperatorRecord, ReplicaRecord
+from interact_api.records import MAX_RECORDS, OperatorRecord, ReplicaRecord
 from interact_api.report import Report
 
 Key = tuple[str, str]
@@ -19,6 +19,8 @@ INTENDED = frozenset({"filtered", "reduced", "duplicate", "failed"})
 """Reasons of tombstones that do not make a scan incomplete; failed frames have their own code."""
 SILENCE_SECONDS = 30.0
 """Silence after which a replica no longer counts as there; they report twice a second."""
+MAX_WORDS = 256
+"""Warnings, and errors, to remember of an operator."""
 _QUIET_POLLS = 2
 """Polls in a row that must find nothing pending: a message may hop between two queries of one."""
 
@@ -94,6 +96,8 @@ class Board:
         record = self.operators.get((pipeline, report.operator))
         if record is None or (report.run and report.run != record.config.run):
             return False
+        if report.replica not in record.replicas and len(record.replicas) >= 2 * MAX_RECORDS:
+            return False
         replica = record.replicas.setdefault(report.replica, ReplicaRecord())
         before, said = record.frames, replica.words
         replica.heard_at = now
@@ -101,8 +105,8 @@ class Board:
             self.moved_at = now
         if record.frames != before:
             record.moved_at = now
-        record.warnings.update(dict.fromkeys(report.warnings))
-        record.errors.update(dict.fromkeys(report.errors))
+        _note(record.warnings, report.warnings)
+        _note(record.errors, report.errors)
         if record.is_source:
             if not record.frames or self.flow_began_at is None:
                 self.flow_began_at = now
@@ -236,3 +240,10 @@ def _expects(record: OperatorRecord, origin: str | None) -> bool:
         return origin is None or record.config.operator == origin
     roots = {lane.partition(">")[0] for entry in record.config.inputs for lane in entry.lanes}
     return origin in roots
+
+
+def _note(known: dict[str, None], said: tuple[str, ...]) -> None:
+    """Remember what was said, up to a bound: many processes may have much to say."""
+    for words in said:
+        if len(known) < MAX_WORDS:
+            known[words] = None

@@ -1,7 +1,8 @@
 """What is known of a run whose replicas come and go, as on a cluster."""
 
 import pytest
-from interact_api.board import SILENCE_SECONDS, Board
+from interact_api.board import MAX_WORDS, SILENCE_SECONDS, Board
+from interact_api.records import MAX_RECORDS
 from interact_api.report import Report, ScanReport
 from interact_api.streams import PlanSettings, plan
 
@@ -103,3 +104,12 @@ def test_only_words_somebody_may_wait_for_are_news(board, words, new):
     tell(board, "r")
 
     assert tell(board, "r", **words) is new
+
+
+def test_what_processes_make_up_is_remembered_up_to_a_bound(board):
+    for number in range(3 * MAX_RECORDS):
+        tell(board, "c", replica=number, warnings=(f"w{number}",), errors=(f"e{number}",))
+
+    record = board.operators["scan", "c"]
+    assert len(record.replicas) == 2 * MAX_RECORDS
+    assert (len(record.warnings), len(record.errors)) == (MAX_WORDS, MAX_WORDS)
