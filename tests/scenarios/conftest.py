@@ -2,24 +2,12 @@
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cluster.plane import Plane
 from interact import _server
 
 from scenarios import stage as stages
-
-pytestmark = pytest.mark.xdist_group("node")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Scenarios share a node and are played one after the other."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("node"))
-            item.add_marker(pytest.mark.timeout(240))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from scenarios import ownership
 from scenarios import stage as stages
 from scenarios.stage import ENDLESS, MOMENTS, moments, operators
 
+pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+
 
 @pytest.fixture(scope="module")
 def lab(theatre, plane, node):

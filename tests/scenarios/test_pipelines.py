@@ -15,6 +15,8 @@ from cluster.waiting import eventually
 from scenarios import stage as stages
 from scenarios.stage import ENDLESS, MOMENTS, ROOT, moments, operators
 
+pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+
 DEPLOYMENTS = ["moment--com", "moment--display", "moment--moments", "moment--scan"]
 
 
