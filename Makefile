@@ -30,9 +30,16 @@ setup: $(READY) ## make .venv from the lock
 run: $(READY) ## run a real scan through a pipeline and leave pictures in out/
 	@$(BIN)/python -m examples --images out
 
+# One controller at a time: those of two workers would look after the same namespaces.
+ALONE := tests/scenarios tests/controller/test_process.py
 .PHONY: test
-test: $(READY) ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: $(READY) ## the whole test suite (ARGS=… for a part of it)
+ifdef ARGS
+	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(ALONE))
+	@$(BIN)/python -m pytest $(ALONE)
+endif
 
 .PHONY: check
 check: $(READY) ## format, lint, types, import rules, generated files

@@ -22,8 +22,6 @@ from scenarios.stage import Stage
 MUTATING = ("create", "update", "patch", "delete")
 EXIT_SECONDS = 20
 
-pytestmark = pytest.mark.xdist_group("node")  # controllers of two tests would share one cluster
-
 
 @pytest.fixture(scope="module")
 def theatre(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:

@@ -7,7 +7,7 @@ from cluster.waiting import eventually
 from scenarios import stage as stages
 from scenarios.stage import ENDLESS, MOMENTS, moments, operators
 
-pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

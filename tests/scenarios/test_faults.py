@@ -8,7 +8,7 @@ from interact_controller.election import LOST
 from scenarios import stage as stages
 from scenarios.stage import AGENT, ENDLESS, MOMENTS, moments, operators
 
-pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+pytestmark = pytest.mark.timeout(240)
 
 MUTATING = ("create", "update", "patch", "delete", "deletecollection")
 

@@ -12,7 +12,7 @@ from scenarios import ownership
 from scenarios import stage as stages
 from scenarios.stage import ENDLESS, MOMENTS, moments, operators
 
-pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

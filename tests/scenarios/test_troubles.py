@@ -8,7 +8,7 @@ from cluster.kube import condition
 from scenarios import stage as stages
 from scenarios.stage import ENDLESS, MOMENTS, moments, operators
 
-pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(240)]  # one after the other
+pytestmark = pytest.mark.timeout(240)
 
 CRASHES = [sys.executable, "-c", "raise SystemExit('the detector is switched off')"]
 
