@@ -115,8 +115,9 @@ class PodLife:
         await container.run(prepare, policy, backoff, self._stop, lambda: self._grace)
 
     async def _prepare(self, spec: Object) -> Start:
-        command = list(spec.get("command") or self._settings.images.get(spec["image"], ()))
-        if not command:
+        # An entry point is a program of this machine, whatever is mounted in the pod.
+        entry = [] if spec.get("command") else list(self._settings.images.get(spec["image"], ()))
+        if not entry and not spec.get("command"):
             again = spec["image"] in self._pulled
             self._pulled.add(spec["image"])
             raise BlockedError(
@@ -133,11 +134,12 @@ class PodLife:
         except surroundings.MissingError as error:
             raise BlockedError("CreateContainerConfigError", str(error)) from error
         mounted = surroundings.mounts(spec, folders)
-        words = [surroundings.expanded(one, given) for one in [*command, *spec.get("args", ())]]
+        asked = [*spec.get("command", ()), *spec.get("args", ())]
+        words = [surroundings.expanded(one, given) for one in asked]
         temporary = self._folder / "temporary"
         temporary.mkdir(exist_ok=True)
         return Start(
-            [surroundings.rewritten(one, mounted) for one in words],
+            [*entry, *(surroundings.rewritten(one, mounted) for one in words)],
             surroundings.inherited()
             | {"TMPDIR": str(temporary), "HOSTNAME": self.name, "INTERACT_HTTP_HOST": self.host}
             | {name: surroundings.rewritten(value, mounted) for name, value in given.items()}
