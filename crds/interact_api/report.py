@@ -19,7 +19,9 @@ class Report(msgspec.Struct, frozen=True):
     ``state`` is starting, running, draining, done (every scan of every source is complete, or the
     source has ended) or failed. ``unkept`` counts checkpoints that could not be made. ``revision`` is
     that of the parameters in use, ``refused`` holds the values not taken, by name, and why; ``run``
-    is the nonce of the run, empty where it is not told. Counters never go back while ``pid`` stays.
+    is the nonce of the run, empty where it is not told. ``breaker`` says why an operator that fails all
+    the time has stopped fetching, ``dead_letters_full`` that it cannot keep what fails. ``dropped``
+    counts frames left out on purpose, by reason. Counters never go back while ``pid`` stays.
     """
 
     operator: str
@@ -46,6 +48,9 @@ class Report(msgspec.Struct, frozen=True):
     revision: int = 0
     refused: dict[str, str] = {}
     run: str = ""
+    breaker: str = ""
+    dead_letters_full: bool = False
+    dropped: dict[str, int] = {}
 
 
 _encoder = msgspec.json.Encoder()

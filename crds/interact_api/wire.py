@@ -131,6 +131,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     ``kind`` is dense, sparse, values, image, bytes, none (coverage only) or end (a source's last
     word). ``start`` and ``stop`` are the coverage; ``identity`` names the message for good;
     ``lane`` is its path; ``time`` seconds since 1970 at the source; ``revision`` the parameters'.
+    ``edition`` is 0, or how often the frame was sent again by a person after it had failed.
     """
 
     kind: str
@@ -147,6 +148,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     attributes: dict[str, Any] = {}
     encoding: str = ""
     traceparent: str = ""
+    edition: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()

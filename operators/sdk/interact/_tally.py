@@ -30,6 +30,9 @@ class Tally:
         self.kernel_seconds = 0.0
         self.blocked: Callable[[], float] = float
         self.scans_complete = 0
+        self.breaker = ""
+        self.dead_letters_full = False
+        self.dropped: dict[str, int] = {}
         self._scans: dict[str, ScanReport] = {}
         self._warnings: list[str] = []
         self._errors: list[str] = []
@@ -92,6 +95,9 @@ class Tally:
             errors=tuple(self._errors),
             revision=self.revision,
             refused=dict(self.refused),
+            breaker=self.breaker,
+            dead_letters_full=self.dead_letters_full,
+            dropped=dict(self.dropped),
         )
 
 
