@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import yaml
@@ -156,12 +157,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 @asynccontextmanager
-async def flow(stages: Sequence[Stage], *, module: str = "interact") -> AsyncIterator[Flow]:
+async def flow(
+    stages: Sequence[Stage],
+    *,
+    module: str = "interact",
+    watch: Mapping[str, Callable[[bytes, str], Awaitable[None]]] = MappingProxyType({}),
+) -> AsyncIterator[Flow]:
     """Run a chain: every process is running on entry.
 
     Args:
         stages: From the source to the last operator, each fed by the one before.
         module: What runs an operator's file: the SDK, or a loop to compare it with.
+        watch: Called with each message that leaves the stage of a name, from the first on.
     """
     with tempfile.TemporaryDirectory(prefix="interact-bench-") as name:
         folder = Path(name)
@@ -177,6 +184,9 @@ async def flow(stages: Sequence[Stage], *, module: str = "interact") -> AsyncIte
                 await broker.make_bucket(planned.bucket)
                 subject = next(iter(planned.operators.values())).status_subject
                 await broker.watch(f"{subject.rpartition('.')[0]}.>", running.hear)
+                for stage_name, heard in watch.items():
+                    output = planned.operators[stage_name].outputs[0].subject
+                    await broker.watch(f"{output}.*", heard)
                 try:
                     await _started(running)
                     yield running

@@ -90,9 +90,7 @@ async def recovery(
     A busy machine may never keep the pace: who only asks for the frames does not wait for it.
     """
     log = Log()
-    async with flow.flow(stages(ack_wait, replicas)) as running:
-        output = running.plan.operators["partial"].outputs[0].subject
-        await running.broker.watch(f"{output}.*", log.hear)
+    async with flow.flow(stages(ack_wait, replicas), watch={"partial": log.hear}) as running:
         await running.until(lambda: bool(log.seen), PATIENCE_SECONDS, "a frame came")
         await asyncio.sleep(settle)
         victim = running.processes.pop(("partial", VICTIM))
