@@ -257,3 +257,30 @@ def test_the_types_of_parameters_become_those_of_a_specification():
     ]  # fmt: skip
     assert f.parameters[3].spec()["options"] == ["one", "two"]
     assert f.inputs[0].types == ("any",)
+
+
+def test_at_the_last_try_frames_that_ask_for_another_are_found_like_those_that_fail():
+    @operator
+    def busy(part: DenseFrames) -> Values:
+        """Frames 3 and 9 are not ready, frame 17 is broken."""
+        if {3, 9} & set(part.index.tolist()):
+            raise TransientError("the camera is busy")
+        if 17 in part.index:
+            raise ValueError("cannot do that one")
+        return part.values(sum=part.data.sum(axis=(1, 2)))
+
+    scan = frames()
+    done = Kernel(busy, {}).process({"part": scan}, last=True)
+
+    found = {int(one.part["part"].index[0]): one.kind for one in done.failed}
+    assert found == {3: "transient", 9: "transient", 17: "exception"}
+    assert settled(scan, done.outputs["out"], done.failed).index.tolist() == [
+        i for i in range(24) if i not in found
+    ]
+
+
+def test_a_message_of_one_frame_that_fails_is_that_frame():
+    done = Kernel(failing_on(0), {}).process({"part": frames((1, 1, 48, 64))})
+
+    assert [len(one.part["part"]) for one in done.failed] == [1]
+    assert done.outputs == {"out": None}

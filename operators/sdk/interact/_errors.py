@@ -5,6 +5,7 @@ InteractError
 ├── BatchError          a batch does not hold together, or a kernel returned something else
 ├── InputError          what an operator was given (a file, a parameter) cannot be used
 ├── TransientError      raise it in a kernel: try this message again later
+│   └── TimedOut        an asynchronous kernel did not end in time
 ├── BrokerError         NATS refused, or did not answer in time
 │   └── TooLarge        one message exceeds what the server takes
 └── SettingsError       the process was started with settings that do not fit together
@@ -29,6 +30,19 @@ class InputError(InteractError):
 
 class TransientError(InteractError):
     """Raise it in a kernel when the same message may succeed later."""
+
+    kind = "transient"
+    """What a dead letter calls it in the end."""
+
+
+class TimedOut(TransientError):  # noqa: N818  # says what is wrong, as KeyError does not
+    """An asynchronous kernel did not end in time."""
+
+    kind = "timeout"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"kernel did not end within {seconds:g} s (kernelTimeout)")
 
 
 class BrokerError(InteractError):

@@ -2,7 +2,8 @@
 
 import dataclasses
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,16 @@ MOST_WORDS = 2000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Failed:
-    """One frame a kernel could not do, and what it raised."""
+    """One frame a kernel could not do, and what it raised.
+
+    ``kind`` is exception, transient, timeout or crash; ``attempts`` how often it was tried.
+    """
 
     part: Mapping[str, Batch]
     error: str
     digest: str
+    kind: str = "exception"
+    attempts: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +39,10 @@ class Done:
 
     outputs: Outputs
     failed: tuple[Failed, ...] = ()
+
+
+Search = Generator[Mapping[str, Batch], Outputs, Done]
+"""Yields what to call a kernel with, takes its outputs or what it raised."""
 
 
 class Kernel:
@@ -106,30 +116,51 @@ class Kernel:
         check_same_frames(anchor, [batch for batch in result.values() if batch is not None])
         return result
 
-    def process(self, given: Mapping[str, Batch]) -> Done:
+    def process(self, given: Mapping[str, Batch], *, last: bool = False) -> Done:
         """Call the kernel; frames it fails on are found by halving and left out.
 
+        Args:
+            given: One message's batches, by input port.
+            last: Whether there is no other try.
+
         Raises:
-            TransientError: If the kernel asks for another try.
+            TransientError: If the kernel asks for another try, and this is not the last.
         """
         try:
             return Done(self.call(given))
-        except TransientError:
-            raise
         except Exception as error:  # whatever a kernel raises concerns its frames
-            failed = self._failing(given, error)
-        left = _without(given, failed)
-        if not any(len(batch) for batch in left.values()):
-            return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), failed)
+            search = self.search(given, error, last=last)
+        step: Callable[[], Mapping[str, Batch]] = partial(next, search)
         try:
-            return Done(self.call(left), failed)
-        except TransientError:
-            raise
-        except Exception as error:  # fails only as a whole: all of it is kept aside
-            everything = (failure(given, error),)
-            return Done(dict.fromkeys((p.name for p in self.operator.outputs), None), everything)
+            while True:
+                part = step()
+                try:
+                    step = partial(search.send, self.call(part))
+                except Exception as error:
+                    step = partial(search.throw, error)
+        except StopIteration as found:
+            done: Done = found.value
+            return done
 
-    def _failing(self, given: Mapping[str, Batch], error: Exception) -> tuple[Failed, ...]:
+    def search(self, given: Mapping[str, Batch], error: Exception, *, last: bool) -> Search:
+        """Find the frames a kernel fails on: asks for calls, is told what they gave or raised.
+
+        Raises:
+            TransientError: If the kernel asks for another try, and this is not the last.
+        """
+        failed = yield from self._failing(given, _checked(error, last=last), last=last)
+        left = _without(given, failed)
+        nothing: Outputs = dict.fromkeys((p.name for p in self.operator.outputs), None)
+        if not any(len(batch) for batch in left.values()):
+            return Done(nothing, failed)
+        try:
+            return Done((yield left), failed)
+        except Exception as again:  # fails only as a whole: all of it is kept aside
+            return Done(nothing, (failure(given, _checked(again, last=last)),))
+
+    def _failing(
+        self, given: Mapping[str, Batch], error: Exception, *, last: bool
+    ) -> Generator[Mapping[str, Batch], Outputs, tuple[Failed, ...]]:
         frames = min((len(batch) for batch in given.values()), default=0)
         whole = any(isinstance(batch, Image | Bytes) for batch in given.values())
         if whole or frames <= 1 or len({len(b) for b in given.values()}) > 1:
@@ -139,12 +170,17 @@ class Kernel:
         for half in (np.arange(frames) < middle, np.arange(frames) >= middle):
             part = {port: batch.select(half, reason="apart") for port, batch in given.items()}
             try:
-                self.call(part)
-            except TransientError:
-                raise
+                yield part
             except Exception as again:
-                found += self._failing(part, again)
+                found += yield from self._failing(part, _checked(again, last=last), last=last)
         return tuple(found) or (failure(given, error),)
+
+
+def _checked(error: Exception, *, last: bool) -> Exception:
+    """What concerns a frame; another try that can be had concerns the message."""
+    if isinstance(error, TransientError) and not last:
+        raise error
+    return error
 
 
 def settled(given: Batch, output: Batch | None, failed: tuple[Failed, ...]) -> Batch:
@@ -179,7 +215,9 @@ def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str
     return left
 
 
-def failure(given: Mapping[str, Batch], error: Exception) -> Failed:
+def failure(given: Mapping[str, Batch], error: Exception, *, attempts: int = 1) -> Failed:
     """All frames of a message as failed, with what was raised."""
     trace = "".join(traceback.format_exception(error, limit=-4))
-    return Failed(given, f"{type(error).__name__}: {error}"[:MOST_WORDS], trace[-MOST_WORDS:])
+    kind = error.kind if isinstance(error, TransientError) else "exception"
+    words = f"{type(error).__name__}: {error}"[:MOST_WORDS]
+    return Failed(given, words, trace[-MOST_WORDS:], kind, attempts)
