@@ -1,6 +1,7 @@
 """When an input may be acknowledged: once all that was made of it is stored."""
 
 import pytest
+from interact import _codec
 from interact._outlet import Outlet
 from interact._tally import Tally
 from interact.testing import frames
@@ -49,3 +50,30 @@ async def test_nothing_is_acknowledged_before_all_of_it_is_stored(ports, end):
         assert acknowledged == []
         await stored()
     assert (len(broker.waiting), acknowledged) == (len(ports), [True])
+
+
+async def test_what_is_made_of_a_frame_sent_again_says_so_and_has_a_name_of_its_own():
+    sent: list[tuple[str, bytes]] = []
+
+    class Stored:
+        async def publish(self, subject, payload, *, identity="", stored=None):
+            sent.append((identity, payload))
+
+    out = OutputConfig(
+        port="out", subject="interact.test.p.o.out", stream="s", delivery="AtLeastOnce",
+        on_full="Block", max_bytes=1 << 20, types=["dense"],
+    )  # fmt: skip
+    config = OperatorConfig(
+        namespace="test", pipeline="p", operator="o", run="ab", role="transform", parallel=True,
+        replicas=1, parameters={}, kernel_timeout_seconds=60, inputs=[], outputs=[out],
+        dead_letter_subject="d", dead_letter_stream="d", state_bucket="b", images_subject="i",
+        images_stream="i", status_subject="t",
+    )  # fmt: skip
+    outlet = Outlet(config, Stored(), Tally("o", 0, "transform"))
+    batch = frames(shape=(1, 3, 8, 12), disk=(3, 7, 2))
+
+    for edition in (0, 1, 2):
+        await outlet.send("out", batch, parent=b"p", lane="given", edition=edition)
+
+    assert len({name for name, _ in sent}) == 3
+    assert [_codec.decode(payload)[0].edition for _, payload in sent] == [0, 1, 2]

@@ -12,11 +12,18 @@ from interact._errors import BatchError
 
 _DTYPES = {name: np.dtype(name) for name in wire.DTYPES}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+MOST_EDITIONS = 1 << 30
+"""How often one frame may be sent again."""
 _PADDING = [bytes(size) for size in range(wire.ALIGNMENT)]
 
 
 def encode(
-    batch: Batch, *, identity: bytes, lane: str | None = None, revision: int | None = None
+    batch: Batch,
+    *,
+    identity: bytes,
+    lane: str | None = None,
+    revision: int | None = None,
+    edition: int = 0,
 ) -> bytes:
     """The payload of a batch.
 
@@ -25,6 +32,7 @@ def encode(
         identity: The message's name for good, 16 bytes.
         lane: Its path; the batch's own when left out.
         revision: Of the parameters that made it; the batch's own when left out.
+        edition: How often a person has sent again what it is made of.
     """
     places: list[wire.Array] = []
     parts: list[bytes | memoryview] = [b""]
@@ -56,6 +64,7 @@ def encode(
             tombstones=batch.tombstones,
             arrays=tuple(places),
             attributes=_attributes(batch),
+            edition=edition,
         )
     )
     return b"".join(parts)
@@ -73,6 +82,8 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
         raise WireError("kind", header.kind, f"one of {', '.join(_BUILDERS)}")
     if header.encoding:
         raise WireError("encoding", header.encoding, "this build reads unencoded bodies only")
+    if not 0 <= header.edition <= MOST_EDITIONS:
+        raise WireError("edition", header.edition, f"0 to {MOST_EDITIONS}")
     arrays = {place.name: _view(payload, body, place) for place in header.arrays}
     common: dict[str, Any] = {
         "scan": wire.decoded_scan(header),

@@ -33,17 +33,28 @@ class Outlet:
         parent: bytes,
         lane: str,
         number: int = 0,
+        edition: int = 0,
         stored: Stored | None = None,
     ) -> None:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
+        if edition:
+            parent += b"edition" + edition.to_bytes(8)
         name = identity(self._config.run, self._config.operator, port, parent, number)
-        payload = _codec.encode(batch, identity=name, lane=lane, revision=self.revision)
+        payload = _codec.encode(
+            batch, identity=name, lane=lane, revision=self.revision, edition=edition
+        )
         self._tally.sent(len(batch), len(payload))
         subject = f"{self.ports[port]}.{batch.scan.id}"
         await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
 
     async def show(
-        self, picture: Batch | None, *, source: str, parent: bytes, stored: Stored
+        self,
+        picture: Batch | None,
+        *,
+        source: str,
+        parent: bytes,
+        stored: Stored,
+        edition: int = 0,
     ) -> None:
         """Keep a picture for people, under the name of the port ("operator.port") it came from."""
         if picture is None:
@@ -54,7 +65,7 @@ class Outlet:
         name = identity(self._config.run, self._config.operator, shown, parent)
         await self._broker.publish(
             f"{self._config.images_subject}.{shown}",
-            _codec.encode(picture, identity=name),
+            _codec.encode(picture, identity=name, edition=edition),
             identity=name.hex(),
             stored=stored,
         )
@@ -85,7 +96,13 @@ class Outlet:
             )
 
     async def send_all(
-        self, outputs: dict[str, Batch], *, parent: bytes, lane: str, stored: Stored
+        self,
+        outputs: dict[str, Batch],
+        *,
+        parent: bytes,
+        lane: str,
+        stored: Stored,
+        edition: int = 0,
     ) -> None:
         """Publish several ports' batches of one message; ``stored`` follows the last of them."""
         connected = [port for port in outputs if port in self.ports]
@@ -93,12 +110,15 @@ class Outlet:
             await stored()
         elif len(connected) == 1:
             await self.send(
-                connected[0], outputs[connected[0]], parent=parent, lane=lane, stored=stored
-            )
+                connected[0], outputs[connected[0]],
+                parent=parent, lane=lane, stored=stored, edition=edition,
+            )  # fmt: skip
             return
         waiting = _Countdown(len(connected), stored)
         for port in connected:
-            await self.send(port, outputs[port], parent=parent, lane=lane, stored=waiting.one)
+            await self.send(
+                port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition
+            )
 
 
 def ending(header: wire.Header) -> tuple[str, int]:
