@@ -21,7 +21,9 @@ class Report(msgspec.Struct, frozen=True):
     that of the parameters in use, ``refused`` holds the values not taken, by name, and why; ``run``
     is the nonce of the run, empty where it is not told. ``breaker`` says why an operator that fails all
     the time has stopped fetching, ``dead_letters_full`` that it cannot keep what fails. ``dropped``
-    counts frames left out on purpose, by reason. Counters never go back while ``pid`` stays.
+    counts frames left out on purpose, by reason. ``durations`` and ``delays`` count messages by `buckets`:
+    seconds of work, and seconds since the source made their frames. Counters never go back while
+    ``pid`` stays.
     """
 
     operator: str
@@ -51,6 +53,8 @@ class Report(msgspec.Struct, frozen=True):
     breaker: str = ""
     dead_letters_full: bool = False
     dropped: dict[str, int] = {}
+    durations: tuple[int, ...] = ()
+    delays: tuple[int, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()

@@ -3,17 +3,25 @@
 import asyncio
 
 import pytest
-from interact import SettingsError, _health
+from interact import SettingsError, _health, _health_metrics
 from interact._health import Health
 from interact._tally import Tally
+from interact_api.report import ScanReport
 
 
 def health(state="running", waits_for="", *, connected=True) -> Health:
     tally = Tally("sum", 3, "kernel", "00")
     tally.state, tally.waits_for = state, waits_for
-    tally.received(5, 1000, 0.1)
-    tally.sent(4, 800)
+    tally.received(5, 1000, 0.1, "frames", 1.0)
+    tally.sent(4, 800, "out")
     tally.fail("broken", frames=1)
+    tally.fail("hung", frames=2, kind="timeout")
+    tally.undecodable += 3
+    tally.dropped["overrun"] = 6
+    tally.inflight = lambda: 9
+    tally.blocked = lambda: 1.5
+    tally.scan("old", ScanReport(64, 64, True))
+    tally.scan("new", ScanReport(16, 64, False))
     tally.revision = 7
     found = Health(tally, 'a"b')
     found.connected = lambda: connected
@@ -52,28 +60,59 @@ def test_other_paths_and_methods_are_refused():
     assert health().answer("GET", "/readyz?verbose")[0] == 200
 
 
-def test_counters_are_told_in_the_words_of_prometheus():
+def samples(body):
+    """Values of everything told, by name and labels."""
     parser = pytest.importorskip("prometheus_client.parser")
-
-    status, content, body = health().answer("GET", "/metrics")
-
-    found = {
+    return {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in parser.text_string_to_metric_families(body)
         for sample in family.samples
     }
-    fixed = (("operator", "sum"), ("pipeline", 'a"b'))
+
+
+FIXED = (("operator", "sum"), ("pipeline", 'a"b'))
+
+
+def test_counters_are_told_in_the_words_of_prometheus():
+    status, content, body = health().answer("GET", "/metrics")
+
+    found = {at: value for at, value in samples(body).items() if "_seconds_" not in at[0]}
     assert (status, content) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    kinds = {"exception": 1, "crash": 0, "timeout": 2, "transient": 0, "undecodable": 3}
     assert found == {
-        ("interact_frames_total", ("direction", "in"), *fixed): 5,
-        ("interact_frames_total", ("direction", "out"), *fixed): 4,
-        ("interact_frame_bytes_total", ("direction", "in"), *fixed): 1000,
-        ("interact_frame_bytes_total", ("direction", "out"), *fixed): 800,
-        ("interact_frame_errors_total", ("kind", "kernel"), *fixed): 1,
-        ("interact_frame_errors_total", ("kind", "undecodable"), *fixed): 0,
-        ("interact_publish_blocked_seconds_total", *fixed): 0,
-        ("interact_parameter_revision", *fixed): 7,
+        ("interact_frames_total", ("direction", "in"), *FIXED, ("port", "frames")): 5,
+        ("interact_frames_total", ("direction", "out"), *FIXED, ("port", "out")): 4,
+        ("interact_frame_bytes_total", ("direction", "in"), *FIXED, ("port", "frames")): 1000,
+        ("interact_frame_bytes_total", ("direction", "out"), *FIXED, ("port", "out")): 800,
+        **{
+            ("interact_frame_errors_total", ("kind", kind), *FIXED): count
+            for kind, count in (kinds | {"too-large": 0}).items()
+        },
+        ("interact_frames_dropped_total", *FIXED, ("reason", "overrun")): 6,
+        ("interact_inflight_messages", *FIXED): 9,
+        ("interact_parameter_revision", *FIXED): 7,
+        ("interact_scan_completeness_ratio", *FIXED): 0.25,
     }
+
+
+def test_times_are_told_as_histograms():
+    found = samples(health().answer("GET", "/metrics")[2])
+
+    def bucket(name, bound):
+        return found[name + "_bucket", ("le", bound), *FIXED]
+
+    name = "interact_message_duration_seconds"
+    assert [bucket(name, bound) for bound in ("0.05", "0.1", "+Inf")] == [0, 1, 1]
+    assert (found[name + "_sum", *FIXED], found[name + "_count", *FIXED]) == (0.1, 1)
+    name = "interact_end_to_end_seconds"
+    assert [bucket(name, bound) for bound in ("250.0", "+Inf")] == [0, 1]
+    assert found["interact_publish_blocked_seconds_total", *FIXED] == 1.5
+
+
+def test_no_metric_has_a_label_that_grows_with_the_data():
+    bounded = {"port", "direction", "kind", "reason"}
+
+    assert {label for one in _health_metrics.FAMILIES for label in one.labels} == bounded
 
 
 async def asked(port: int, request: bytes) -> bytes:

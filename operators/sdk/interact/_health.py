@@ -54,7 +54,7 @@ class Health:
         if method not in {"GET", "HEAD"}:
             return 405, plain, "GET only\n"
         if route == "/metrics":
-            return 200, _METRICS, _health_metrics.text(self._tally.snapshot(), self._pipeline)
+            return 200, _METRICS, _health_metrics.text(self._tally, self._pipeline)
         words = self.unready if route == "/readyz" else ""
         return (503, plain, f"{words}\n") if words else (200, plain, "ok\n")
 

@@ -43,7 +43,7 @@ class Outlet:
         payload = _codec.encode(
             batch, identity=name, lane=lane, revision=self.revision, edition=edition
         )
-        self._tally.sent(len(batch), len(payload))
+        self._tally.sent(len(batch), len(payload), port)
         subject = f"{self.ports[port]}.{batch.scan.id}"
         await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
 

@@ -76,7 +76,8 @@ class Reducing:
         scan.mark(lane, whole if not failed else _lost(whole))
         opened.changed, opened.last = True, whole
         size = sum(array.nbytes for array in part.arrays().values())
-        self._tally.received(len(part), size, time.perf_counter() - since)
+        port = self._operator.inputs[0].name
+        self._tally.received(len(part), size, time.perf_counter() - since, port, header.time)
         if scan.complete:
             await self._close(opened)
         self._tell(opened)

@@ -80,6 +80,7 @@ class Sourcing:
         """How far the source is in its scan; `_next` is also past what a former life stored."""
         self._saved_at = 0.0
         self._live.use = self._use
+        tally.inflight = lambda: len(self._way)
 
     def stop(self) -> None:
         """Read no more; what was sent is stored before the process ends."""

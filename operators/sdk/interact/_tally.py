@@ -2,13 +2,17 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
 
 from interact_api import report
+from interact_api.buckets import Histogram
 from interact_api.report import Report, ScanReport
 
 MOST_WORDS = 20
 MOST_SCANS = 16
+ERROR_KINDS = ("exception", "crash", "timeout", "transient", "undecodable", "too-large")
+"""Why frames are kept aside; dead letters and metrics have the same words."""
 
 
 class Tally:
@@ -18,6 +22,7 @@ class Tally:
         self._fixed = {
             "operator": operator, "replica": replica, "pid": os.getpid(), "role": role, "run": run,
         }  # fmt: skip
+        self.operator = operator
         self.state = "starting"
         self.waits_for = ""
         """What a process that has not begun waits for, in words."""
@@ -33,22 +38,48 @@ class Tally:
         self.breaker = ""
         self.dead_letters_full = False
         self.dropped: dict[str, int] = {}
+        self.failures: dict[str, int] = dict.fromkeys(ERROR_KINDS, 0)
+        """Frames that failed, by kind."""
+        self.ports_in: dict[str, list[int]] = {}
+        self.ports_out: dict[str, list[int]] = {}
+        """Frames and bytes by port."""
+        self.durations = Histogram()
+        """Seconds of work on a message."""
+        self.delays = Histogram()
+        """Seconds from the source to here, message by message."""
+        self.inflight: Callable[[], int] = int
+        """Messages that were taken and not answered, or sent and not stored."""
         self._scans: dict[str, ScanReport] = {}
         self._warnings: list[str] = []
         self._errors: list[str] = []
 
-    def received(self, frames: int, size: int, seconds: float) -> None:
-        """One message went through the kernel."""
+    def received(
+        self, frames: int, size: int, seconds: float, port: str = "", made_at: float = 0.0
+    ) -> None:
+        """One message went through the kernel.
+
+        Args:
+            frames: In it.
+            size: Its bytes.
+            seconds: Of work.
+            port: It came in at.
+            made_at: When the source made its frames, seconds since 1970; 0 if nobody said.
+        """
         self.messages_in += 1
         self.frames_in += frames
         self.bytes_in += size
         self.kernel_seconds += seconds
+        self.durations.observe(seconds)
+        if made_at:
+            self.delays.observe(max(time.time() - made_at, 0.0))
+        _count(self.ports_in, port, frames, size)
 
-    def sent(self, frames: int, size: int) -> None:
+    def sent(self, frames: int, size: int, port: str = "") -> None:
         """One message left."""
         self.messages_out += 1
         self.frames_out += frames
         self.bytes_out += size
+        _count(self.ports_out, port, frames, size)
 
     def scan(self, name: str, entry: ScanReport) -> None:
         """How far a scan is; the latest few are told."""
@@ -57,14 +88,23 @@ class Tally:
         if len(self._scans) > MOST_SCANS:
             del self._scans[next(iter(self._scans))]
 
+    @property
+    def completeness(self) -> float | None:
+        """Share of the scan told of last that is accounted for; None before the first."""
+        if not self._scans:
+            return None
+        last = self._scans[next(reversed(self._scans))]
+        return last.covered / last.total if last.total else 1.0
+
     def warn(self, text: str) -> None:
         """Something a person should know; the run goes on."""
         if text not in self._warnings and len(self._warnings) < MOST_WORDS:
             self._warnings.append(text)
 
-    def fail(self, text: str, frames: int = 1) -> None:
-        """Frames failed; the first few reasons are told."""
+    def fail(self, text: str, frames: int = 1, kind: str = "exception") -> None:
+        """Frames failed; the first few reasons are told. ``kind`` is one of `ERROR_KINDS`."""
         self.frames_failed += frames
+        self.failures[kind] = self.failures.get(kind, 0) + frames
         if text not in self._errors and len(self._errors) < MOST_WORDS:
             self._errors.append(text)
 
@@ -98,7 +138,17 @@ class Tally:
             breaker=self.breaker,
             dead_letters_full=self.dead_letters_full,
             dropped=dict(self.dropped),
+            durations=self.durations.told(),
+            delays=self.delays.told(),
         )
+
+
+def _count(ports: dict[str, list[int]], port: str, frames: int, size: int) -> None:
+    counts = ports.get(port)
+    if counts is None:
+        counts = ports[port] = [0, 0]
+    counts[0] += frames
+    counts[1] += size
 
 
 class Listener(logging.Handler):
