@@ -11,6 +11,8 @@ from interact_controller.seen import ConsumerSeen, StreamSeen
 INSTALLATION: Final = f"{GROUP}/installation"
 PIPELINE_UID: Final = f"{GROUP}/pipeline-uid"
 NANOSECONDS: Final = 1_000_000_000
+PLACES: Final = frozenset({"interact", "interact-placeholder", "interact-chunks"})
+"""First tokens of subjects whose next two are a namespace and a pipeline."""
 DUPLICATE_WINDOW_SECONDS: Final = 120
 """nats-server's own default; an optimisation only."""
 
@@ -31,6 +33,7 @@ def config(plan: StreamPlan, subject: str) -> dict[str, Any]:
         "storage": plan.storage.lower(),
         "num_replicas": plan.replicas,
         "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
+        "allow_direct": plan.direct,
         "metadata": dict(plan.metadata),
     }
 
@@ -137,13 +140,13 @@ def signature(streams: Iterable[StreamSeen]) -> int:
 
 
 def place(subject: str) -> tuple[str, str] | None:
-    """Namespace and pipeline of a port's subject; None for other subjects.
+    """Namespace and pipeline of the subject of a port or of chunks; None for other subjects.
 
     >>> place("interact.lab.run.scan.out.*")
     ('lab', 'run')
     """
     parts = subject.split(".")
-    if parts[0] not in {"interact", "interact-placeholder"} or len(parts) < 5:
+    if parts[0] not in PLACES or len(parts) < 5:
         return None
     return parts[1], parts[2]
 

@@ -29,6 +29,14 @@ class InputConfig(Model):
     types: list[str] = Field(description="Kinds of data the port takes.")
 
 
+class ChunksConfig(Model):
+    """Where the chunks of messages go that are too large for one."""
+
+    stream: str = Field(description="Stream that stores them.")
+    subject: str = Field(description="Subject before the group's token.")
+    max_bytes: int = Field(description="Bytes they may take together.")
+
+
 class OutputConfig(Model):
     """One output port that somebody reads."""
 
@@ -39,6 +47,9 @@ class OutputConfig(Model):
     on_full: OnFull = Field(description="What to do when the stream is full.")
     max_bytes: int = Field(description="Bytes the stream holds.")
     types: list[str] = Field(description="Kinds of data the port gives.")
+    chunks: ChunksConfig | None = Field(
+        default=None, description="Where large messages go; without it they are refused."
+    )
 
 
 class OperatorConfig(Model):
@@ -66,6 +77,9 @@ class OperatorConfig(Model):
     )
     dead_letter_subject: str = Field(description="Where to put what cannot be processed.")
     dead_letter_stream: str = Field(description="Stream that stores it.")
+    dead_letter_chunks: ChunksConfig | None = Field(
+        default=None, description="Where large dead letters go; without it they are refused."
+    )
     state_bucket: str = Field(description="KV bucket of parameters, attempts and checkpoints.")
     images_subject: str = Field(description="Subject before the token of a picture's name.")
     images_stream: str = Field(description="Stream that stores the pictures.")

@@ -81,6 +81,11 @@ def images_stream(namespace: str, pipeline: str) -> str:
     return _nats_name(("interact-images", namespace, pipeline))
 
 
+def chunks_stream(namespace: str, pipeline: str, storage: str) -> str:
+    """The stream of the chunks of messages too large for one, of one kind of storage."""
+    return _nats_name(("interact-chunks", namespace, pipeline, storage.lower()))
+
+
 def state_bucket(namespace: str, pipeline: str) -> str:
     """The KV bucket of a pipeline's parameters, attempts, checkpoints and positions.
 
@@ -112,6 +117,11 @@ def placeholder_subject(namespace: str, pipeline: str, operator: str, port: str)
 def dead_letter_subject(namespace: str, pipeline: str, operator: str) -> str:
     """Where an operator puts what it could not process; ``*`` for all of them."""
     return _subject("interact-dead", namespace, pipeline, operator)
+
+
+def chunks_subject(namespace: str, pipeline: str, storage: str, *port: str) -> str:
+    """What the subjects of chunks begin with: all of a storage, or those of (operator, port)."""
+    return _subject("interact-chunks", namespace, pipeline, storage.lower(), *port)
 
 
 def images_subject(namespace: str, pipeline: str, operator: str) -> str:

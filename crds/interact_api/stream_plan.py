@@ -47,7 +47,7 @@ class StreamPlan:
     """A stream.
 
     ``max_msgs_per_subject`` is −1 where there is no limit; ``placeholder`` is empty for streams
-    that need no consumers before their subject.
+    that need no consumers before their subject. ``direct`` allows reading single messages as they are.
     """
 
     name: str
@@ -60,6 +60,7 @@ class StreamPlan:
     replicas: int
     metadata: Mapping[str, str]
     placeholder: str = ""
+    direct: bool = False
     consumers: tuple[ConsumerPlan, ...] = ()
 
 
@@ -87,6 +88,8 @@ class PlanSettings:
         storage: Of port streams whose delivery names none.
         state_storage: Of the dead letters and the state bucket.
         max_bytes: Of port streams whose delivery names none.
+        chunk_bytes: For the chunks of large messages of a port whose delivery names no bytes;
+            half of ``max_bytes`` where left out.
         dead_letter_bytes: Of the dead-letter stream.
         images_bytes: Of the stream of pictures.
         state_bytes: Of the state bucket.
@@ -101,6 +104,7 @@ class PlanSettings:
     storage: Storage = Storage.FILE
     state_storage: Storage = Storage.FILE
     max_bytes: int = 256 * MIB
+    chunk_bytes: int | None = None
     dead_letter_bytes: int = 64 * MIB
     images_bytes: int = 64 * MIB
     state_bytes: int = 256 * MIB

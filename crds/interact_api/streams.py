@@ -7,10 +7,10 @@ An Interest stream without consumers acknowledges a message and drops it.
 from typing import Final
 
 from interact_api import graph, names, topology
-from interact_api.config import InputConfig, OperatorConfig, OutputConfig
+from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
 from interact_api.operator import Guarantee, InteractOperator, Join, Role, types
 from interact_api.parameters import Value, coerce, default_value
-from interact_api.pipeline import Pipeline, PipelineOperator
+from interact_api.pipeline import Pipeline, PipelineOperator, Storage
 from interact_api.quantities import byte_count, seconds
 from interact_api.stream_plan import (
     BucketPlan,
@@ -39,6 +39,10 @@ __all__ = [
 
 ACK_MARGIN_SECONDS: Final = 5.0
 """Added to the kernel's timeout: time to send outputs and have them acknowledged."""
+LETTERS: Final = ("_dead", "letters")
+"""In the place of operator and port for chunks of dead letters; no operator is called so."""
+LEDGER_BYTES: Final = 2**20
+"""For the list of what is reserved of a port's chunks; an entry takes a hundred bytes."""
 MAX_ACK_PENDING: Final = 1024
 """Messages in flight over all replicas; the server's default is 1000."""
 MAX_ACK_PENDING_HELD: Final = 65536
@@ -61,7 +65,12 @@ def plan(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Pl
         raise graph.GraphError(found)
     planner = _Planner(pipeline, operators, settings)
     return Plan(
-        (*planner.port_streams(), planner.dead_letters(), planner.images()),
+        (
+            *planner.port_streams(),
+            *planner.chunks(),
+            planner.dead_letters(),
+            planner.images(),
+        ),
         planner.bucket(),
         {one.name: planner.config(one) for one in pipeline.spec.operators},
     )
@@ -93,7 +102,14 @@ class _Planner:
     def port_streams(self) -> list[StreamPlan]:
         """One stream for each output port with an edge."""
         return [
-            self._port_stream(readers)
+            self._port_stream(self._readers(one.source.name, one.output.name))
+            for one in self._ports()
+        ]
+
+    def _ports(self) -> list[Connection]:
+        """The first edge of each output port that has any."""
+        return [
+            readers[0]
             for operator in self._spec.operators
             for port in self._declared(operator).spec.outputs
             if (readers := self._readers(operator.name, port.name))
@@ -101,7 +117,7 @@ class _Planner:
 
     def _port_stream(self, readers: list[Connection]) -> StreamPlan:
         source, output = readers[0].source, readers[0].output
-        delivery = source.delivery(output.name)
+        storage, replicas = self._kept(readers[0])
         key = (*self._key, source.name, output.name)
         latest = readers[0].guarantee is Guarantee.LATEST
         return StreamPlan(
@@ -111,8 +127,8 @@ class _Planner:
             discard=Discard.OLD if latest else Discard.NEW,
             max_bytes=self._max_bytes(source, output.name),
             max_msgs_per_subject=1 if latest else -1,
-            storage=delivery.storage or self._settings.storage,
-            replicas=delivery.replicas or self._settings.replicas,
+            storage=storage,
+            replicas=replicas,
             metadata=self._metadata,
             placeholder=names.placeholder_subject(*key),
             consumers=tuple(self._consumer(one) for one in readers if not one.side),
@@ -137,6 +153,61 @@ class _Planner:
         if edge.edge.ack_wait is not None:
             return seconds(edge.edge.ack_wait)
         return seconds(self._declared(edge.target).spec.kernel_timeout) + ACK_MARGIN_SECONDS
+
+    def chunks(self) -> list[StreamPlan]:
+        """One stream for each kind of storage: the chunks of large messages of ports and letters.
+
+        What a port may take of it is reserved before the first chunk, so that it never refuses.
+        """
+        quotas: dict[Storage, list[int]] = {self._settings.state_storage: [self._letter_bytes]}
+        copies = {self._settings.state_storage: self._settings.replicas}
+        for one in self._ports():
+            storage, replicas = self._kept(one)
+            quotas.setdefault(storage, []).append(self._chunk_bytes(one.source, one.output.name))
+            copies[storage] = max(copies.get(storage, 1), replicas)
+        return [
+            self._chunk_stream(kind, sum(sizes) + LEDGER_BYTES * len(sizes), copies[kind])
+            for kind, sizes in sorted(quotas.items())
+        ]
+
+    def _chunk_stream(self, storage: Storage, max_bytes: int, replicas: int) -> StreamPlan:
+        return StreamPlan(
+            name=names.chunks_stream(*self._key, storage),
+            subject=f"{names.chunks_subject(*self._key, storage)}.>",
+            retention=Retention.LIMITS,
+            discard=Discard.NEW,
+            max_bytes=max_bytes,
+            max_msgs_per_subject=1,
+            storage=storage,
+            replicas=replicas,
+            metadata=self._metadata,
+            direct=True,
+        )
+
+    def _kept(self, one: Connection) -> tuple[Storage, int]:
+        """How and how often a port's messages are stored."""
+        delivery = one.source.delivery(one.output.name)
+        return (
+            delivery.storage or self._settings.storage,
+            delivery.replicas or self._settings.replicas,
+        )
+
+    def _chunk_bytes(self, operator: PipelineOperator, port: str) -> int:
+        size, given = operator.delivery(port).max_bytes, self._settings.chunk_bytes
+        if size is not None:
+            return byte_count(size)
+        return self._settings.max_bytes // 2 if given is None else given
+
+    @property
+    def _letter_bytes(self) -> int:
+        return self._settings.dead_letter_bytes
+
+    def _chunks(self, storage: Storage, max_bytes: int, *port: str) -> ChunksConfig:
+        return ChunksConfig(
+            stream=names.chunks_stream(*self._key, storage),
+            subject=names.chunks_subject(*self._key, storage, *port),
+            max_bytes=max_bytes,
+        )
 
     def dead_letters(self) -> StreamPlan:
         """What could not be processed; refuses when full, nothing is lost silently."""
@@ -197,6 +268,9 @@ class _Planner:
             unread_outputs=[port.name for port in spec.outputs if port not in read],
             dead_letter_subject=names.dead_letter_subject(*self._key, one.name),
             dead_letter_stream=names.dead_letter_stream(*self._key),
+            dead_letter_chunks=self._chunks(
+                self._settings.state_storage, self._letter_bytes, *LETTERS
+            ),
             state_bucket=names.state_bucket(*self._key),
             images_subject=names.images_subject(*self._key, one.name),
             images_stream=names.images_stream(*self._key),
@@ -225,14 +299,18 @@ class _Planner:
         self, operator: PipelineOperator, port: str, kinds: tuple[str, ...]
     ) -> OutputConfig:
         key = (*self._key, operator.name, port)
+        readers = self._readers(operator.name, port)
         return OutputConfig(
             port=port,
             subject=names.port_subject(*key),
             stream=names.stream(*key),
-            delivery=self._readers(operator.name, port)[0].guarantee,
+            delivery=readers[0].guarantee,
             on_full=operator.delivery(port).on_full,
             max_bytes=self._max_bytes(operator, port),
             types=list(kinds),
+            chunks=self._chunks(
+                self._kept(readers[0])[0], self._chunk_bytes(operator, port), operator.name, port
+            ),
         )
 
 

@@ -29,6 +29,10 @@ MAX_FRAMES: Final = 1 << 28
 END_MARK: Final = "_end"
 """First part of the subject token that takes a scan's place in a source's last message."""
 
+ENCODED: Final = b"\x01"
+"""The byte of flags of a message whose header names an encoding; it stands at `FLAGS`."""
+FLAGS: Final = slice(5, 6)
+
 _PREFIX: Final = struct.Struct("<4sBBHI")
 DTYPES: Final = frozenset(
     ("|b1", "|u1", "|i1", "<u2", "<i2", "<f2", "<u4", "<i4", "<f4", "<u8", "<i8", "<f8")
@@ -132,6 +136,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     word). ``start`` and ``stop`` are the coverage; ``identity`` names the message for good;
     ``lane`` is its path; ``time`` seconds since 1970 at the source; ``revision`` the parameters'.
     ``edition`` is 0, or how often the frame was sent again by a person after it had failed.
+    ``encoding`` is empty, or ``chunked``: then the body lies elsewhere, see ``interact._chunks``.
     """
 
     kind: str
@@ -205,7 +210,7 @@ def prefix_and_header(header: Header) -> bytes:
     size = _PREFIX.size + len(encoded)
     return b"".join(
         (
-            _PREFIX.pack(MAGIC, VERSION, 0, 0, len(encoded)),
+            _PREFIX.pack(MAGIC, VERSION, 1 if header.encoding else 0, 0, len(encoded)),
             encoded,
             bytes(aligned(size) - size),
         )

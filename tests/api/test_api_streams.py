@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from interact_api import streams
-from interact_api.config import InputConfig, OperatorConfig, OutputConfig
+from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
 from interact_api.graph import GraphError
 from interact_api.operator import Guarantee, Join, Role
 from interact_api.pipeline import OnFull, Storage
@@ -90,11 +90,49 @@ def test_only_ports_with_an_edge_have_a_stream(wide, catalogue, plan_settings):
         "interact_lab_scan_r_dark",
         "interact_lab_scan_c_moments",
         "interact_lab_scan_t_partial",
+        "interact-chunks_lab_scan_file",
         "interact-dead_lab_scan",
         "interact-images_lab_scan",
     ]
     assert plan.operators["t"].unread_outputs == ["image"]
     assert plan.operators["k"].unread_outputs == ["frames"]
+
+
+def test_chunks_lie_in_the_storage_of_their_port(make_pipeline, catalogue, plan_settings):
+    """What a port may take of a shared stream is its own: none can take another's room."""
+    pipeline = make_pipeline(
+        "r.frames > c.frames",
+        "c.moments > t.parts",
+        r={
+            "ref": "reader",
+            "outputs": [{"name": "frames", "delivery": {"maxBytes": "1Gi", "storage": "Memory"}}],
+        },
+        c="centre",
+        t="total",
+    )
+
+    plan = streams.plan(pipeline, catalogue, plan_settings)
+    file, memory = (one for one in plan.streams if one.name.startswith("interact-chunks"))
+
+    assert memory == StreamPlan(
+        name="interact-chunks_lab_scan_memory",
+        subject="interact-chunks.lab.scan.memory.>",
+        retention=Retention.LIMITS,
+        discard=Discard.NEW,
+        max_bytes=2**30 + streams.LEDGER_BYTES,
+        max_msgs_per_subject=1,
+        storage=Storage.MEMORY,
+        replicas=1,
+        metadata=METADATA,
+        direct=True,
+    )
+    assert (file.storage, file.max_bytes) == (
+        Storage.FILE,
+        plan_settings.dead_letter_bytes + plan_settings.max_bytes // 2 + 2 * streams.LEDGER_BYTES,
+    )
+    assert plan.operators["r"].outputs[0].chunks == ChunksConfig(
+        stream=memory.name, subject="interact-chunks.lab.scan.memory.r.frames", max_bytes=2**30
+    )
 
 
 def test_a_side_input_has_no_consumer(wide, catalogue, plan_settings):
@@ -156,10 +194,20 @@ def test_an_operator_is_told_all_it_needs(wide, catalogue, plan_settings):
                 on_full=OnFull.BLOCK,
                 max_bytes=256 * 2**20,
                 types=["values"],
+                chunks=ChunksConfig(
+                    stream="interact-chunks_lab_scan_file",
+                    subject="interact-chunks.lab.scan.file.c.moments",
+                    max_bytes=128 * 2**20,
+                ),
             )
         ],
         dead_letter_subject="interact-dead.lab.scan.c",
         dead_letter_stream="interact-dead_lab_scan",
+        dead_letter_chunks=ChunksConfig(
+            stream="interact-chunks_lab_scan_file",
+            subject="interact-chunks.lab.scan.file._dead.letters",
+            max_bytes=64 * 2**20,
+        ),
         state_bucket="interact-state_lab_scan",
         images_subject="interact-images.lab.scan.c",
         images_stream="interact-images_lab_scan",
@@ -207,12 +255,17 @@ def test_a_pipeline_with_problems_has_no_plan(make_pipeline, catalogue, plan_set
 def test_the_budget_is_the_sum_of_what_is_stored(make_pipeline, catalogue, plan_settings):
     pipeline = make_pipeline("r.frames > s.anything", r="reader", s="show")
     settings = dataclasses.replace(
-        plan_settings, max_bytes=1000, dead_letter_bytes=100, images_bytes=10, state_bytes=1
+        plan_settings,
+        max_bytes=1000,
+        chunk_bytes=10_000,
+        dead_letter_bytes=100,
+        images_bytes=10,
+        state_bytes=1,
     )
 
     plan = streams.plan(pipeline, catalogue, settings)
 
-    assert plan.max_bytes == 1111
+    assert plan.max_bytes == 1111 + (10_000 + 100) + 2 * streams.LEDGER_BYTES
     assert plan.bucket == BucketPlan("interact-state_lab_scan", 5, 1, Storage.FILE, 1, METADATA)
 
 

@@ -13,6 +13,7 @@ async def test_a_pipeline_becomes_streams_and_then_deployments():
     assert lab.replicas() == {"c": 2, "r": 1, "s": 1, "t": 1}
     assert sorted(lab.streams.there) == [
         "KV_interact-state_lab_scan",
+        "interact-chunks_lab_scan_file",
         "interact-dead_lab_scan",
         "interact-images_lab_scan",
         "interact_lab_scan_c_moments",

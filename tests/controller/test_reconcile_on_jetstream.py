@@ -47,7 +47,7 @@ async def test_what_the_server_makes_of_our_plan_differs_in_nothing(lab):
     assert lab.condition("Ready") == ("True", "Running")
     assert lab.writes == []
     assert await seen(lab) == before
-    assert len(before) == 6
+    assert len(before) == 7
 
 
 async def test_an_edit_of_the_graph_moves_consumers_and_streams(lab):

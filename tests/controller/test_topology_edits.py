@@ -57,6 +57,7 @@ async def test_an_inserted_operator_waits_until_what_is_before_it_has_run_empty(
         ("remove consumer", f"{FRAMES}/c_frames"),
         ("consumer", f"{FRAMES}/b_frames"),
         ("make", "interact_lab_scan_b_frames"),
+        ("update", "interact-chunks_lab_scan_file"),
     ]
 
 

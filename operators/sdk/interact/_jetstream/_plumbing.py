@@ -59,6 +59,7 @@ def _stream_config(plan: StreamPlan, subject: str) -> nats.js.api.StreamConfig:
         max_msgs_per_subject=plan.max_msgs_per_subject,
         storage=api.StorageType(plan.storage.lower()),
         num_replicas=plan.replicas,
+        allow_direct=plan.direct,
         metadata=dict(plan.metadata),
     )
 
