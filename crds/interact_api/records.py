@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from interact_api import buckets
 from interact_api.config import OperatorConfig
 from interact_api.operator import Join, Role
 from interact_api.report import Report, ScanReport
@@ -11,6 +12,8 @@ COUNTERS = (
     "frames_in", "frames_out", "bytes_in", "bytes_out", "messages_in", "messages_out",
     "frames_failed", "undecodable", "redelivered", "unkept", "kernel_seconds", "blocked_seconds",
 )  # fmt: skip
+HISTOGRAMS = ("durations", "delays")
+"""Counters by bucket; they come to an end with their life as the others do."""
 RATE_SECONDS = 3.0
 MAX_RECORDS = 512
 """Replicas to remember; an operator has 128 at most at a time."""
@@ -21,6 +24,9 @@ class ReplicaRecord:
     """One replica over all its lives."""
 
     former: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    former_buckets: dict[str, tuple[int, ...]] = field(
+        default_factory=lambda: dict[str, tuple[int, ...]].fromkeys(HISTOGRAMS, ())
+    )
     report: Report | None = None
     restarts: int = 0
     gone: set[int] = field(default_factory=set[int])
@@ -32,6 +38,11 @@ class ReplicaRecord:
         """A counter over all lives."""
         now = getattr(self.report, counter) if self.report is not None else 0
         return float(self.former[counter] + now)
+
+    def buckets(self, histogram: str) -> tuple[int, ...]:
+        """A histogram over all lives."""
+        now: tuple[int, ...] = getattr(self.report, histogram) if self.report is not None else ()
+        return buckets.added((self.former_buckets[histogram], now))
 
     @property
     def state(self) -> str:
@@ -67,6 +78,8 @@ class ReplicaRecord:
         """Its process is gone: what it counted is kept."""
         for counter in COUNTERS:
             self.former[counter] = self.count(counter)
+        for histogram in HISTOGRAMS:
+            self.former_buckets[histogram] = self.buckets(histogram)
         if self.report is not None:
             self.gone.add(self.report.pid)
         self.report = None
@@ -78,6 +91,41 @@ def _another_life(last: Report, report: Report) -> bool:
     return report.pid != last.pid or any(
         getattr(report, counter) < getattr(last, counter) for counter in COUNTERS
     )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All counters of an operator at one time."""
+
+    at: float
+    frames: int
+    bytes: int
+    messages: int
+    kernel_seconds: float
+    delays: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What an operator did of late.
+
+    Attributes:
+        frames: A second.
+        bytes: A second.
+        busy: Replicas at work, on the average: seconds of work a second.
+        message_seconds: Of work for one message; None where there was none.
+        delay_p50: Half of the messages were done this many seconds after their source made them.
+        delay_p99: 99 of a hundred.
+        frames_per_message: On the average; None where there was none.
+    """
+
+    frames: float = 0.0
+    bytes: float = 0.0
+    busy: float = 0.0
+    message_seconds: float | None = None
+    delay_p50: float | None = None
+    delay_p99: float | None = None
+    frames_per_message: float | None = None
 
 
 @dataclass
@@ -93,9 +141,7 @@ class OperatorRecord:
         default_factory=dict[tuple[str, str], tuple[int, int]]
     )
     """Messages waiting and held, by (stream, durable)."""
-    samples: deque[tuple[float, float, float]] = field(
-        default_factory=deque[tuple[float, float, float]]
-    )
+    samples: deque[Sample] = field(default_factory=deque[Sample])
     moved_at: float | None = None
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     errors: dict[str, None] = field(default_factory=dict[str, None])
@@ -176,14 +222,34 @@ class OperatorRecord:
 
     def sample(self, now: float) -> None:
         """Note the counters, for the rates."""
-        self.samples.append((now, self.frames, self.bytes))
-        while len(self.samples) > 2 and self.samples[1][0] < now - RATE_SECONDS:
+        delays = buckets.added(one.buckets("delays") for one in self.replicas.values())
+        messages = int(self.count("messages_out" if self.is_source else "messages_in"))
+        work = self.count("kernel_seconds")
+        self.samples.append(Sample(now, self.frames, self.bytes, messages, work, delays))
+        while len(self.samples) > 2 and self.samples[1].at < now - RATE_SECONDS:
             self.samples.popleft()
 
     def rates(self) -> tuple[float, float]:
         """Frames and bytes a second, of late."""
+        pace = self.pace()
+        return pace.frames, pace.bytes
+
+    def pace(self) -> Pace:
+        """What it did of late."""
         if len(self.samples) < 2:
-            return 0.0, 0.0
-        (since, frames, size), (until, frames_now, size_now) = self.samples[0], self.samples[-1]
-        span = max(until - since, 1e-9)
-        return max(frames_now - frames, 0) / span, max(size_now - size, 0) / span
+            return Pace()
+        first, last = self.samples[0], self.samples[-1]
+        span = max(last.at - first.at, 1e-9)
+        messages = max(last.messages - first.messages, 0)
+        frames = max(last.frames - first.frames, 0)
+        work = max(last.kernel_seconds - first.kernel_seconds, 0.0)
+        delays = buckets.since(last.delays, first.delays)
+        return Pace(
+            frames=frames / span,
+            bytes=max(last.bytes - first.bytes, 0) / span,
+            busy=work / span,
+            message_seconds=work / messages if messages and not self.is_source else None,
+            delay_p50=buckets.quantile(delays, 0.5),
+            delay_p99=buckets.quantile(delays, 0.99),
+            frames_per_message=frames / messages if messages else None,
+        )

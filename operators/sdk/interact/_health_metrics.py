@@ -82,7 +82,7 @@ def text(tally: Tally, pipeline: str) -> str:
 
 def _values(tally: Tally) -> dict[Family, Values]:
     ports = [("in", tally.ports_in), ("out", tally.ports_out)]
-    errors = {(kind,): float(count) for kind, count in tally.failures.items()}
+    errors: dict[tuple[str, ...], float] = {(kind,): n for kind, n in tally.failures.items()}
     errors["undecodable",] = errors.get(("undecodable",), 0) + tally.undecodable
     completeness = tally.completeness
     return {
