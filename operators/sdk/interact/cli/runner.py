@@ -15,6 +15,7 @@ from interact_api.board import Board
 from interact import _jetstream, _live_values, _pictures, _server
 from interact._errors import InteractError
 from interact._tasks import wanted
+from interact.cli import presence
 from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
@@ -97,7 +98,7 @@ class Run:
             for name in self.plan.plans:
                 await self._watch(broker, name)
             crew = self._crew()
-            with _signals(lambda: self._interrupted(crew)):
+            with presence.shown(self._presence(token)), _signals(lambda: self._interrupted(crew)):
                 async with asyncio.TaskGroup() as group:
                     chores = [
                         group.create_task(chore)
@@ -115,6 +116,11 @@ class Run:
         """Decide how the run ends; the first word counts."""
         if not self._outcome.done():
             self._outcome.set_result(Ending(code, lines, finish_first))
+
+    def _presence(self, token: str | None) -> presence.Presence:
+        return presence.Presence(
+            self.plan.namespace, tuple(self.plan.plans), self.nats_url, token or ""
+        )
 
     def _crew(self) -> Crew:
         variables = {"INTERACT_NATS_URL": self.nats_url}

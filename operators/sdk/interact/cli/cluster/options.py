@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,21 @@ PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return when it has come about.")]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0, metavar="SECONDS", help="Longest time to wait.")
+]
+
+LocalOption = Annotated[
+    bool | None,
+    typer.Option("--local/--cluster", help="A run on this machine, which comes first, or not."),
+]
+NatsOption = Annotated[
+    str, typer.Option("--nats", metavar="URL", help="The cluster's NATS, where it is not found.")
+]
+NatsTokenFileOption = Annotated[
+    Path | None,
+    typer.Option("--nats-token-file", metavar="FILE", help="File with the token it asks for."),
+]
+NatsNamespaceOption = Annotated[
+    str, typer.Option("--nats-namespace", metavar="NAME", help="Namespace of the cluster's NATS.")
 ]
 
 
