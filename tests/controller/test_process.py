@@ -112,8 +112,10 @@ def test_health_and_figures_are_served(stage: Stage, namespace: str, kube: clien
 
         assert asked("healthz").status == 200
         assert asked("readyz").status == 200
-        figures = asked("metrics").data.decode()
-        assert 'interact_reconcile_total{kind="InteractOperator",result="ok"}' in figures
+        counted = 'interact_reconcile_total{kind="InteractOperator",result="ok"}'
+        figures = eventually(  # it counts a look when all of it is done, its last write included
+            lambda: text if counted in (text := asked("metrics").data.decode()) else "", counted
+        )
         assert "interact_leading 1.0" in figures
     finally:
         address.close()
