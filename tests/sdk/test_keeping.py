@@ -185,5 +185,4 @@ async def test_what_is_missing_is_kept_with_the_bitmaps():
     await again.keeping.restore()
     ledger = again.ledger.open["a"]
     assert (ledger.progress, ledger.missing) == (7, {"failed": 3})
-    assert ledger.gone is not None
-    assert ledger.gone.tolist() == [False, False, True, True, True] + 7 * [False]
+    assert ledger.failed[LANE].tolist() == [False, False, True, True, True] + 7 * [False]

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from interact._batches import Batch, Image
 from interact._coverage import Lane, Ledger, ScanLedger, root
 from interact._errors import BatchError
 from interact._in_effect import Live
+from interact._kernel import Failed, failure
 from interact._operator import Operator
 from interact._outlet import Outlet, Stored
 from interact._parameters import Parameter
@@ -22,16 +23,20 @@ from interact._reducer import Progress, Reducer
 from interact._scan import gaps
 from interact._tally import Tally
 
+Keep = Callable[[tuple[Failed, ...]], Awaitable[None]]
+"""Keeps frames that could not be added, with the reason."""
+
 
 @dataclasses.dataclass(slots=True)
 class _Open:
-    """A scan that is not complete."""
+    """A scan that is not complete, or that lacks failed frames."""
 
     ledger: ScanLedger
     state: Any
     origin: str
     last: Batch
     changed: bool = False
+    unsaved: bool = True
     number: int = 0
 
 
@@ -53,6 +58,8 @@ class Reducing:
         self._tally = tally
         self._port = operator.outputs[0].name
         self._open: dict[str, _Open] = {}
+        self._over: dict[str, _Open] = {}
+        """Scans that are over, lack failed frames, and are not in a checkpoint as they are."""
         self._finals = 0
         self._no_finals = asyncio.Event()
         self._no_finals.set()
@@ -64,34 +71,56 @@ class Reducing:
         """Use these values of the parameters from the next message, or result, on."""
         configure(self.reducer, self._operator.parameters, values)
 
-    async def add(self, lane: Lane, header: Header, part: Batch, whole: Batch) -> None:
-        """Take the frames of a message that are new; close the scan if it is full."""
+    async def add(
+        self, lane: Lane, header: Header, part: Batch, whole: Batch, keep: Keep | None = None
+    ) -> None:
+        """Take the frames of a message that are new; give a result if the scan is full.
+
+        A scan that is over takes a newer edition of frames that failed, and gives its result again.
+        ``keep`` keeps frames that cannot be added, before they count as failed.
+        """
         since = time.perf_counter()
-        scan = self._ledger.open[whole.scan.id]
-        opened = self._open.get(whole.scan.id)
-        if opened is None:
-            state = self.reducer.zero(whole.scan)
-            opened = self._open[whole.scan.id] = _Open(scan, state, root(header.lane), whole)
+        opened = self._opened(lane, header, whole)
+        scan = opened.ledger
         failed = self._add(opened.state, part)
-        scan.mark(lane, whole if not failed else _lost(whole))
-        opened.changed, opened.last = True, whole
+        if failed and keep is not None:
+            await keep(failed)
+        scan.mark(lane, whole if not failed else _lost(whole), header.edition)
+        opened.changed, opened.last, opened.unsaved = True, whole, True
         size = sum(array.nbytes for array in part.arrays().values())
         port = self._operator.inputs[0].name
         self._tally.received(len(part), size, time.perf_counter() - since, port, header.time)
         if scan.complete:
-            await self._close(opened)
+            await self._close(opened, header.edition)
         self._tell(opened)
 
-    def _add(self, state: Any, part: Batch) -> bool:
+    def _opened(self, lane: Lane, header: Header, whole: Batch) -> _Open:
+        """The scan a message changes; a new edition of all there is of it begins it anew."""
+        ledger, scan_id = self._ledger, whole.scan.id
+        if scan_id in ledger.over and ledger.replaces(lane, whole, header.edition):
+            found = ledger.correctable.get(scan_id)
+            if found is None or found.fresh(lane, whole, header.edition) is None:
+                ledger.replaced(lane, scan_id, header.edition)
+                fresh = ledger.correctable[scan_id] = ledger.opened(lane, whole.scan)
+                self._over[scan_id] = _Open(
+                    fresh, self.reducer.zero(whole.scan), root(header.lane), whole
+                )
+        opened = self._open.get(scan_id) or self._over.get(scan_id)
+        if opened is None:
+            scan, state = ledger.open[scan_id], self.reducer.zero(whole.scan)
+            opened = self._open[scan_id] = _Open(scan, state, root(header.lane), whole)
+        return opened
+
+    def _add(self, state: Any, part: Batch) -> tuple[Failed, ...]:
         if not len(part):
-            return False
+            return ()
         try:
             self.reducer.add(state, part)
         except Exception as error:  # whatever it raises concerns this message
             text = f"{self._operator.name}: {type(error).__name__}: {error}"
             self._tally.fail(text, frames=len(part))
-            return True
-        return False
+            return (failure({self._operator.inputs[0].name: part}, error),)
+        return ()
 
     def _result(self, state: Any, progress: Progress) -> Any:
         try:
@@ -117,16 +146,30 @@ class Reducing:
         while self._finals:
             await self._no_finals.wait()
 
+    def holds(self, scan_id: str) -> bool:
+        """Whether the state of a scan is in memory."""
+        return scan_id in self._open or scan_id in self._over
+
+    def release(self, scan_id: str) -> None:
+        """The state of a scan that is over is in a checkpoint, or not wanted any more."""
+        opened = self._over.get(scan_id)
+        if opened is not None and not (opened.unsaved and scan_id in self._ledger.correctable):
+            del self._over[scan_id]
+
     def kept(self, scan_id: str) -> Any:
-        """What a checkpoint of an open scan holds."""
-        opened = self._open[scan_id]
+        """What a checkpoint of a scan holds."""
+        opened = self._open.get(scan_id) or self._over[scan_id]
+        opened.unsaved = False
         return {"state": opened.state, "number": opened.number, "time": opened.last.time}
 
     def restored(self, ledger: ScanLedger, origin: str, data: Any) -> None:
-        """Go on with a scan a former life left open."""
+        """Go on with a scan a former life left open, or one that is over and is to be corrected."""
         last = Batch(scan=ledger.scan, start=0, stop=0, time=data["time"], lane=origin)
         state = _state.restore(self.reducer.zero(ledger.scan), data["state"])
-        self._open[ledger.scan.id] = _Open(ledger, state, origin, last, number=data["number"])
+        scans = self._over if ledger.scan.id in self._ledger.correctable else self._open
+        scans[ledger.scan.id] = _Open(
+            ledger, state, origin, last, unsaved=False, number=data["number"]
+        )
 
     async def emit_partial(self) -> None:
         """Send what is known of the open scans that changed."""
@@ -139,17 +182,30 @@ class Reducing:
                     opened.changed = False
                     await self._send(opened, final=False)
 
-    async def _close(self, opened: _Open) -> None:
-        scan_id = opened.ledger.scan.id
+    async def _close(self, opened: _Open, edition: int) -> None:
+        scan_id, ledger = opened.ledger.scan.id, self._ledger
         stored = self._final_sent() if self._port in self._outlet.ports else None
-        del self._open[scan_id]  # with the count, before any wait: no checkpoint is in between
-        self._ledger.close(scan_id, opened.origin)
+        again = (
+            scan_id in ledger.over
+        )  # no wait before the end of this: no checkpoint is in between
+        edition = ledger.next_edition(scan_id, edition) if again else 0
+        if not again:
+            del self._open[scan_id]
+            ledger.close(scan_id, opened.origin)
+        elif not opened.ledger.lacks:
+            ledger.correctable.pop(scan_id, None)
+        if opened.ledger.lacks:
+            self._over[scan_id] = opened
+        for known in self._over.keys() - ledger.correctable.keys():
+            self.release(known)
         if stored is not None:
             async with self._sending:
-                await self._send(opened, final=True, stored=stored)
-        self._tally.scans_complete += 1
+                await self._send(opened, final=True, stored=stored, edition=edition)
+        self._tally.scans_complete += not again
 
-    async def _send(self, opened: _Open, *, final: bool, stored: Stored | None = None) -> None:
+    async def _send(
+        self, opened: _Open, *, final: bool, stored: Stored | None = None, edition: int = 0
+    ) -> None:
         ledger = opened.ledger
         if self._live.stale(ledger.scan.revision):
             await self._live.turn(ledger.scan.revision)
@@ -166,6 +222,7 @@ class Reducing:
             lane=opened.origin,
             parent=ledger.scan.id.encode(),
             number=0 if final else opened.number,
+            edition=edition,
             stored=stored,
         )
 
