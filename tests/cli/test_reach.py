@@ -15,7 +15,7 @@ from interact.cli.presence import Presence
 from interact.cli.reach import Asking
 
 HERE = Asking(Where())
-SECRET = "a token"
+WORD = "a token"
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def a_run(**facts):
 
 
 def test_a_run_is_found_while_it_lives_and_not_after():
-    with presence.shown(a_run(token=SECRET)):
+    with presence.shown(a_run(token=WORD)):
         [found] = presence.live("demo")
-    assert (found.nats_url, found.token, found.pid) == ("nats://x", SECRET, os.getpid())
+    assert (found.nats_url, found.token, found.pid) == ("nats://x", WORD, os.getpid())
     assert presence.live() == []
 
 
@@ -46,8 +46,8 @@ def test_only_the_owner_can_read_what_a_run_says(home):
 
 
 def test_neither_address_nor_token_is_in_the_words_about_a_run():
-    assert "nats" not in repr(a_run(token=SECRET)).replace("nats_", "")
-    assert SECRET not in repr(a_run(token=SECRET))
+    assert "nats" not in repr(a_run(token=WORD)).replace("nats_", "")
+    assert WORD not in repr(a_run(token=WORD))
 
 
 def test_what_a_dead_process_left_is_removed(home):
@@ -141,7 +141,7 @@ async def test_a_run_s_nats_is_reached_with_its_token(nats):
 
 @pytest.mark.nats
 async def test_a_run_whose_nats_does_not_answer_is_told_without_its_address(nats):
-    run = a_run(nats_url=nats.url, token=SECRET)
+    run = a_run(nats_url=nats.url, token=WORD)
 
     with presence.shown(run), pytest.raises(CommandError) as caught:
         async with reach.reached("demo", HERE):
