@@ -84,6 +84,10 @@ class StubBroker:
     async def flush(self) -> None:
         pass
 
+    def refused(self, subject: str) -> bool:
+        del subject
+        return False
+
     @asynccontextmanager
     async def consume(
         self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int

@@ -97,11 +97,11 @@ async def test_a_half_of_a_join_given_twice_is_acknowledged_when_it_is_joined(se
         values = SCAN.values(sum=SUMS)
         payload = _codec.encode(values, identity=b"i" * 16, lane="given")
         for name, sequence, entry in (("a", 7, left), ("again", 7, left), ("b", 9, left)):
-            await worker._handle(entry, Answered(name, sequence, payload, answers))
+            await worker.handling.handle(entry, Answered(name, sequence, payload, answers))
         assert answers == ["again"], "a message of its own number is not needed any more"
-        await worker._handle(right, Answered("c", 4, payload, answers))
-        worker.keeping._vault = Forgetful()
-        await worker.keeping.checkpoint()
+        await worker.handling.handle(right, Answered("c", 4, payload, answers))
+        worker.handling.keeping._vault = Forgetful()
+        await worker.handling.keeping.checkpoint()
 
     assert answers == ["again", "b", "c"]
 

@@ -58,19 +58,28 @@ async def test_an_end_that_says_nothing_is_kept_aside_and_the_rest_goes_on(serve
     assert sum(len(part) for part in arrived) == 35
 
 
-async def test_a_frame_that_fails_is_kept_with_its_reason(server):
-    @make_operator(name="fragile", parallel=True)
-    def fragile(part: DenseFrames) -> Values:
-        """Fails on frame 17."""
-        if 17 in part.index:
-            raise RuntimeError("hot pixel")
-        return part.values(sum=part.data.sum(axis=(1, 2)))
+def raises(part: DenseFrames) -> Values:
+    """Fails on frame 17."""
+    if 17 in part.index:
+        raise RuntimeError("hot pixel")
+    return part.values(sum=part.data.sum(axis=(1, 2)))
 
+
+async def raises_later(part: DenseFrames) -> Values:
+    """Fails on frame 17, after a wait."""
+    await asyncio.sleep(0)
+    return raises(part)
+
+
+@pytest.mark.parametrize("kernel", [raises, raises_later], ids=["plain", "asynchronous"])
+async def test_a_frame_that_fails_is_kept_with_its_reason(server, kernel):
+    fragile = make_operator(name="fragile", parallel=True)(kernel)
     collect, arrived = collector()
     read, _ = given(SCAN)
     edges = [("given.out", "fragile.part"), ("fragile.out", "collect.part")]
 
-    async with running(server, planned("poison", [read, fragile, collect], edges)) as run:
+    name = kernel.__name__.replace("_", "-")
+    async with running(server, planned(name, [read, fragile, collect], edges)) as run:
         async with run.start(read, fragile, collect):
             told = await run.until("fragile", lambda told: told.frames_failed == 1)
             await run.until("collect", lambda told: told.state == "done")
@@ -96,10 +105,6 @@ def unspeakable(part):
     return part.values(sum=np.array([object()] * len(part)))
 
 
-async def rejected(part):
-    raise RuntimeError("hot pixel")
-
-
 async def oversized_later(part):
     return oversized(part)
 
@@ -109,7 +114,6 @@ async def oversized_later(part):
     [
         pytest.param(oversized, "the server takes", id="larger than a message may be"),
         pytest.param(unspeakable, "object", id="of a type the wire does not have"),
-        pytest.param(rejected, "hot pixel", id="an asynchronous kernel raises"),
         pytest.param(
             oversized_later, "the server takes", id="an asynchronous kernel makes too much"
         ),

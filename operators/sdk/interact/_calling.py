@@ -2,53 +2,108 @@
 
 import asyncio
 import inspect
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from interact._batches import Batch
-from interact._errors import TransientError
-from interact._kernel import Done, Kernel, failure
+from interact._errors import TimedOut
+from interact._kernel import Done, Kernel, Outputs
 from interact._operator import Operator
-from interact._tally import Tally
+from interact._watchdog import Watchdog
 
 
 class Caller:
-    """One operator's way of calling its kernel, with what it counts."""
+    """One operator's way of calling its kernel.
 
-    def __init__(self, operator: Operator, kernel: Kernel, tally: Tally) -> None:
+    Args:
+        operator: What is called.
+        kernel: It, with its parameters.
+        seconds: How long one call may take.
+        watchdog: Ends the process where a call takes longer and cannot be stopped.
+    """
+
+    def __init__(
+        self, operator: Operator, kernel: Kernel, seconds: float, watchdog: Watchdog | None = None
+    ) -> None:
         self._operator = operator
         self._kernel = kernel
-        self._tally = tally
+        self._seconds = seconds
+        self._watchdog = watchdog
         self._awaits = inspect.iscoroutinefunction(operator.function)
+        if watchdog is not None:
+            kernel.before_again = watchdog.begin
+        self.nothing: Outputs = dict.fromkeys(port.name for port in operator.outputs)
+        """What is sent of a message of which no frame is left."""
 
-    async def call(self, given: Mapping[str, Batch], size: int) -> Done:
-        """Call the kernel with one message of ``size`` bytes; one without frames is not for it.
+    def begin(self) -> None:
+        """Other work of the author's begins, which may take as long as a kernel."""
+        if self._watchdog is not None:
+            self._watchdog.begin()
+
+    def end(self) -> None:
+        """It has ended."""
+        if self._watchdog is not None:
+            self._watchdog.end()
+
+    async def call(self, given: Mapping[str, Batch], *, last: bool = False) -> Done:
+        """Call the kernel with one message; one without frames is not for it.
+
+        Args:
+            given: The message, or the halves of a join, by input port.
+            last: Whether there is no other try.
 
         Raises:
-            TransientError: If the kernel asks for another try.
+            TransientError: If the kernel asks for another try, or an asynchronous one did not end in
+                time, and this is not the last.
         """
-        since = time.perf_counter()
-        frames = len(next(iter(given.values())))
-        if not frames and not any(part.kind in {"image", "bytes"} for part in given.values()):
-            done = Done(dict.fromkeys((port.name for port in self._operator.outputs), None))
-        elif self._awaits:
-            done = await self._awaited(given)
-        elif self._operator.thread:
-            done = await asyncio.to_thread(self._kernel.process, given)
-        else:
-            done = self._kernel.process(given)
-        self._tally.received(frames, size, time.perf_counter() - since)
-        return done
+        if not len(next(iter(given.values()))) and not any(
+            part.kind in {"image", "bytes"} for part in given.values()
+        ):
+            return Done(dict(self.nothing))
+        watchdog = self._watchdog
+        if watchdog is None:
+            return await self._called(given, last)
+        watchdog.begin(alone=self._awaits)
+        try:
+            return await self._called(given, last)
+        finally:
+            watchdog.end()
 
-    async def _awaited(self, given: Mapping[str, Batch]) -> Done:
-        """Call an asynchronous kernel; where it raises, all frames of the message have failed."""
+    async def _called(self, given: Mapping[str, Batch], last: bool) -> Done:
+        if self._awaits:
+            return await self._awaited(given, last)
+        if self._operator.thread:
+            return await asyncio.to_thread(self._kernel.process, given, last=last)
+        return self._kernel.process(given, last=last)
+
+    async def _awaited(self, given: Mapping[str, Batch], last: bool) -> Done:
+        """Call an asynchronous kernel; frames it fails on are found as others' are."""
+        try:
+            return Done(await self._once(given))
+        except Exception as error:  # whatever a kernel raises concerns its frames
+            search = self._kernel.search(given, error, last=last)
+        step: Callable[[], Mapping[str, Batch]] = partial(next, search)
+        try:
+            while True:
+                part = step()
+                self._kernel.before_again()
+                try:
+                    step = partial(search.send, await self._once(part))
+                except Exception as error:
+                    step = partial(search.throw, error)
+        except StopIteration as found:
+            done: Done = found.value
+            return done
+
+    async def _once(self, given: Mapping[str, Batch]) -> Outputs:
         kernel, operator = self._kernel, self._operator
         ports = [given.get(p.name, kernel.side.get(p.name)) for p in operator.inputs]
+        limit = asyncio.timeout(self._seconds)
         try:
-            returned = await operator.function(*ports, *kernel.resources, **kernel.parameters)
-            return Done(kernel.outputs(returned, given))
-        except TransientError:
+            async with limit:
+                returned = await operator.function(*ports, *kernel.resources, **kernel.parameters)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimedOut(self._seconds) from error
             raise
-        except Exception as error:  # whatever a kernel raises concerns its frames
-            nothing = dict.fromkeys((port.name for port in operator.outputs), None)
-            return Done(nothing, (failure(given, error),))
+        return kernel.outputs(returned, given)

@@ -52,6 +52,8 @@ class Kernel:
         self.operator = operator
         self.side: dict[str, Batch] = {}
         self.resources: tuple[Any, ...] = ()
+        self.before_again: Callable[[], object] = dict
+        """Called before each call that looks for the frames it fails on."""
         self._inputs = tuple(port.name for port in operator.inputs)
         self._outputs = (
             ("display",) if operator.display else tuple(p.name for p in operator.outputs)
@@ -134,6 +136,7 @@ class Kernel:
         try:
             while True:
                 part = step()
+                self.before_again()
                 try:
                     step = partial(search.send, self.call(part))
                 except Exception as error:

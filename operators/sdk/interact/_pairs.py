@@ -39,6 +39,10 @@ class Pairs(Generic[Half]):
         del self._waiting[key]
         return [halves[name] for name in self._ports], repeated
 
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+
     def __len__(self) -> int:
         """How many keys wait."""
         return len(self._waiting)

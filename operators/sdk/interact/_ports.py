@@ -58,6 +58,10 @@ class Broker(Protocol):
     async def flush(self) -> None:
         """Wait until everything sent is stored."""
 
+    def refused(self, subject: str) -> bool:
+        """Whether a message to a subject was refused for want of room, and waits for it."""
+        ...
+
     def consume(
         self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int
     ) -> AbstractAsyncContextManager[Inlet]:

@@ -11,6 +11,8 @@ from typing import Any
 from interact_api.config import OperatorConfig
 
 from interact import _health, _jetstream
+from interact._breaker import Breaker
+from interact._computing import Guards
 from interact._errors import OperatorError
 from interact._health import Health
 from interact._in_effect import Live
@@ -22,6 +24,7 @@ from interact._settings import Settings
 from interact._sourcing import Sourcing
 from interact._tally import Listener, Tally
 from interact._tasks import wanted
+from interact._watchdog import LastWords, Watchdog
 from interact._worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -65,10 +68,11 @@ async def _connected(
     ) as broker:
         tally.waits_for = ""
         health.connected = lambda: broker.client.is_connected
-        await serve(
-            operator, settings.config, broker,
-            replica=settings.replica, stop=ending, tally=tally, patience=settings.patience,
-        )  # fmt: skip
+        with guarded(settings) as guards:
+            await serve(
+                operator, settings.config, broker, replica=settings.replica, stop=ending,
+                tally=tally, patience=settings.patience, guards=guards,
+            )  # fmt: skip
 
 
 async def _too_long(ending: asyncio.Event, tally: Tally, health: Health, grace: float) -> None:
@@ -97,6 +101,7 @@ async def serve(
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
     patience: float = 10.0,
+    guards: Guards | None = None,
 ) -> None:
     """Run an operator over a connection until stopped.
 
@@ -108,6 +113,7 @@ async def serve(
         stop: Set it to stop; SIGTERM and SIGINT set it too when left out.
         tally: What it counts; a new one when left out.
         patience: Seconds to wait for streams and parameters that are not there.
+        guards: What protects a process of its own from its kernel.
 
     Raises:
         BrokerError: If they are not there in time.
@@ -126,8 +132,9 @@ async def serve(
                 if await Waiting(tally, patience, ending).ready(config, broker, live):
                     async with live.followed(broker):
                         await _work(
-                            operator, config, broker, live, ending, tally=tally, replica=replica
-                        )
+                            operator, config, broker, live, ending,
+                            tally=tally, replica=replica, guards=guards,
+                        )  # fmt: skip
             except Exception as error:
                 tally.state = "failed"
                 tally.fail(f"{operator.name}: {type(error).__name__}: {error}", frames=0)
@@ -147,13 +154,14 @@ async def _work(
     *,
     tally: Tally,
     replica: int,
+    guards: Guards | None,
 ) -> None:
     with resources(operator) as given:
         work: Worker | Sourcing
         if operator.role == "source":
             work = Sourcing(operator, config, broker, tally, live)
         else:
-            work = Worker(operator, config, broker, tally, replica, live)
+            work = Worker(operator, config, broker, tally, replica, live, guards)
             work.kernel.resources = given
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(_stop(ending, work, tally))
@@ -196,6 +204,22 @@ def resources(operator: Operator) -> Iterator[tuple[Any, ...]]:
         yield tuple(
             stack.enter_context(contextmanager(generator)()) for generator in operator.dependencies
         )
+
+
+@contextmanager
+def guarded(settings: Settings) -> Iterator[Guards | None]:
+    """What protects this process from its kernel; a source may take as long as it likes."""
+    config = settings.config
+    if config.role == "source":
+        yield None
+        return
+    words = LastWords(config.run, config.operator, str(settings.replica))
+    watchdog = Watchdog(config.kernel_timeout_seconds, words)
+    try:
+        yield Guards(words, watchdog, Breaker(settings.breaker_messages))
+    finally:
+        watchdog.stop()
+    words.close()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from interact_api.config import OperatorConfig
 
+from interact._breaker import MESSAGES
 from interact._errors import SettingsError
 
 MAX_REPLICA = 2**31
@@ -26,7 +27,8 @@ class Settings(msgspec.Struct, frozen=True):
     one where the operator is parallel. ``INTERACT_PATIENCE_SECONDS`` is how long to wait for NATS,
     the streams and the parameters at the start, ``INTERACT_GRACE_SECONDS`` the longest for what is
     under way at the end. ``INTERACT_HTTP_PORT`` and ``INTERACT_HTTP_HOST`` are where probes are
-    answered; without a port they are not.
+    answered; without a port they are not. ``INTERACT_BREAKER_MESSAGES`` is after how many messages in
+    a row that fail with every frame no more are taken; 0 for never.
     """
 
     config: OperatorConfig
@@ -37,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     grace: float = GRACE_SECONDS
     http_host: str = ANY_HOST
     http_port: int | None = None
+    breaker_messages: int = MESSAGES
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -46,7 +49,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         SettingsError: If a variable or the file it names is missing or wrong.
     """
     env = os.environ if environment is None else environment
-    config = _config(env)
+    config, name = _config(env), "INTERACT_BREAKER_MESSAGES"
     return Settings(
         config,
         env.get("INTERACT_NATS_URL") or "nats://127.0.0.1:4222",
@@ -56,6 +59,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         _number(env, "INTERACT_GRACE_SECONDS", GRACE_SECONDS),
         env.get("INTERACT_HTTP_HOST") or ANY_HOST,
         _whole(env, "INTERACT_HTTP_PORT", MAX_PORT) if env.get("INTERACT_HTTP_PORT") else None,
+        _whole({name: str(MESSAGES), **env}, name, MAX_REPLICA),
     )
 
 

@@ -87,6 +87,7 @@ class JetStream:
         self.window = Window(client)
         self.publish = self.window.publish
         self.flush = self.window.flush
+        self.refused = self.window.refused
         self._lost = lost
         self._buckets: dict[str, KeyValue] = {}
 

@@ -100,6 +100,10 @@ class Window:
             or len(self._sent) >= WINDOW_MESSAGES
         )
 
+    def refused(self, subject: str) -> bool:
+        """Whether a message to a subject was refused for want of room, and waits for it."""
+        return any(self._sent[token].subject == subject for token in self._refused)
+
     async def _wait_for_space(self, size: int) -> None:
         loop = asyncio.get_running_loop()
         since = loop.time()

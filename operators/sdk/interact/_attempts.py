@@ -1,0 +1,115 @@
+"""Tries of messages that are given again: each is written down before it begins."""
+
+import logging
+from typing import Any
+
+import msgspec
+from interact_api.config import OperatorConfig
+
+from interact._errors import BrokerError
+from interact._ports import Broker, Delivery
+from interact._tally import Tally
+from interact._watchdog import LastWords, Past
+
+logger = logging.getLogger(__name__)
+
+KEY = "attempts"
+WHOLE, REST = -1, -2
+"""Places that are no frame: all of a message, and all but the frames given up."""
+MOST_TRACE = 2000
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A frame that is not tried any more."""
+
+    place: int
+    kind: str
+    tries: int
+    trace: str = ""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A try that has begun; the record goes when it ends.
+
+    Attributes:
+        place: Number of the frame that is tried alone, or `WHOLE` or `REST`.
+        tries: How often that was begun, this time included; a try of the whole message counts.
+        kind: How the last try ended: crash, or timeout where a watchdog has said so.
+        trace: Where it was.
+        given_up: Frames that ended the process too often.
+    """
+
+    place: int = WHOLE
+    tries: int = 1
+    kind: str = "crash"
+    trace: str = ""
+    given_up: tuple[Given, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What happened, for people."""
+        if self.kind == "timeout":
+            return "did not end within its time (kernelTimeout)"
+        return "ended its process: it crashed, or was killed (memory?)"
+
+
+def key_of(durable: str, delivery: Delivery) -> str:
+    """The key of a message's record."""
+    return f"{KEY}.{durable}.{delivery.sequence}"
+
+
+class Attempts:
+    """The records of one replica."""
+
+    def __init__(
+        self, config: OperatorConfig, broker: Broker, tally: Tally, replica: int,
+        words: LastWords | None = None,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._bucket = config.state_bucket
+        self._broker = broker
+        self._tally = tally
+        self._subject = f"{config.status_subject}.{replica}"
+        self._words = words
+
+    async def restore(self) -> None:
+        """Say how the last life ended, and put it into the record of the try it was at."""
+        past = self._words.past() if self._words is not None else Past()
+        if past.timed_out:
+            seconds = self._config.kernel_timeout_seconds
+            self._tally.fail(f"kernel did not end within {seconds:g} s (kernelTimeout)", frames=0)
+        if past.trace:
+            logger.error("the process before was at:\n%s", past.trace)
+        if not past.key:
+            return
+        record = await self.left(past.key)
+        if record is not None:
+            kind = "timeout" if past.timed_out else "crash"
+            changed = msgspec.structs.replace(record, kind=kind, trace=past.trace[:MOST_TRACE])
+            await self._put(past.key, changed)
+        if past.answer_to:  # nobody else waits for the time to run out
+            await self._broker.tell(past.answer_to, b"-NAK")
+
+    async def left(self, key: str) -> Record | None:
+        """The record of a try that has begun and not ended."""
+        stored: Any = await self._broker.get(self._bucket, key)
+        return msgspec.json.decode(stored, type=Record) if stored else None
+
+    async def begin(self, key: str, record: Record, delivery: Delivery) -> None:
+        """A try begins: from now on it counts."""
+        if self._words is not None:
+            self._words.begin(key, getattr(delivery, "answer_to", ""))
+        await self._broker.tell(self._subject, self._tally.report())
+        await self._put(key, record)
+
+    async def end(self, key: str) -> None:
+        """The try has ended, well or with an error."""
+        if self._words is not None:
+            self._words.clear()
+        await self._broker.forget(self._bucket, key)
+
+    async def _put(self, key: str, record: Record) -> None:
+        try:
+            await self._broker.put(self._bucket, key, msgspec.json.encode(record))
+        except BrokerError as error:
+            self._tally.warn(f"a try is not counted: {error}")

@@ -1,0 +1,333 @@
+"""What becomes of each message a replica takes: kernel or reducer, outputs, then the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+from interact_api.config import InputConfig, OperatorConfig
+from interact_api.report import ScanReport
+from interact_api.wire import Header, WireError
+
+from interact import _codec
+from interact._attempts import Attempts
+from interact._batches import Batch
+from interact._calling import Caller
+from interact._computing import Computing, Guards, Work
+from interact._coverage import Lane, Ledger
+from interact._errors import TooLarge, TransientError
+from interact._holding import Holding
+from interact._in_effect import Live
+from interact._keeping import Keeping
+from interact._kernel import Done, Failed, Kernel, failure, settled
+from interact._later import Later
+from interact._letters import Letters
+from interact._operator import Operator
+from interact._outlet import Outlet, ending
+from interact._pairs import Pairs
+from interact._ports import Broker, Delivery, Stored
+from interact._reducing import Reducing
+from interact._tally import Tally
+
+
+class Handling:
+    """The messages of one replica, from the bytes to the answer."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        config: OperatorConfig,
+        broker: Broker,
+        tally: Tally,
+        live: Live,
+        guards: Guards,
+        replica: int,
+    ) -> None:
+        self.operator = operator
+        self.config = config
+        self.tally = tally
+        self.live = live
+        self.breaker = guards.breaker
+        self.kernel = Kernel(operator, live.values)
+        self.outlet = Outlet(config, broker, tally)
+        self.ledger = _ledger(config)
+        reduces = operator.role == "reducer"
+        self.keeps_ledger = reduces or not self.outlet.ports
+        self.reducing = (
+            Reducing(operator, live, self.ledger, self.outlet, tally) if reduces else None
+        )
+        self.keeping = (
+            Keeping(config, broker, self.ledger, tally, self.reducing, replica)
+            if self.keeps_ledger
+            else None
+        )
+        self.letters = Letters(config, broker, tally)
+        self.later: Later[tuple[Work, ...]] = Later()
+        self.holding = Holding(
+            min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
+        )
+        self.attempts = Attempts(config, broker, tally, replica, guards.words)
+        caller = Caller(operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog)
+        self._computing = Computing(caller, self.attempts, self.ledger, self._settled)
+        self._broker = broker
+        zipped = {entry.port for entry in config.inputs if entry.join == "zip"}
+        self._pairs: Pairs[Work] = Pairs(zipped)
+        self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
+
+    async def _settled(self) -> None:
+        """Wait until what is under way is stored, and answered."""
+        await self._broker.flush()
+        if self.keeping is not None:
+            await self.keeping.checkpoint()
+
+    def use(self, values: Mapping[str, Any], revision: int) -> None:
+        """Parameters have changed, between two messages."""
+        self.outlet.revision = revision
+        self.breaker.probe()
+        if self.reducing is None:
+            self.kernel.configure(values)
+        else:
+            self.reducing.configure(values)
+
+    async def side(self, entry: InputConfig, payload: bytes) -> None:
+        """A side input has a new value."""
+        try:
+            header, batch = _codec.decode(payload)
+        except WireError as error:
+            self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
+            return
+        if header.kind not in {"none", "end"}:
+            self.kernel.side[entry.port] = batch
+
+    async def handle(self, entry: InputConfig, delivery: Delivery) -> None:
+        """Take one message; it is answered when what it became is safe."""
+        self.holding.take(delivery)
+        if delivery.attempt > 1:
+            self.tally.redelivered += 1
+        try:
+            header, batch = _codec.decode(delivery.payload)
+            kind, kinds = header.kind, self._kinds[entry.port]
+            if kind not in kinds and "any" not in kinds:
+                takes = " or ".join(entry.types)
+                raise WireError("kind", kind, f"port {entry.port} takes {takes}")
+            said = ending(header) if kind == "end" else None
+        except WireError as error:
+            await self.letters.undecodable(
+                entry.port, delivery.payload, error, stored=partial(self.holding.done, delivery)
+            )
+            return
+        if said is not None:
+            await self._end(*said, header, entry, delivery)
+        elif entry.join == "zip":
+            await self._join((entry, delivery, header, batch))
+        else:
+            await self.process(((entry, delivery, header, batch),))
+
+    async def _end(
+        self, origin: str, scans: int, header: Header, entry: InputConfig, delivery: Delivery
+    ) -> None:
+        self.ledger.end(origin, scans)
+        await self.outlet.send_end(
+            origin, scans, lane=_lane(entry, header), parent=header.identity,
+            stored=self._answer("", (delivery,)),
+        )  # fmt: skip
+        self.look_done()
+
+    async def _join(self, work: Work) -> None:
+        """Keep a half until the others of the same frames have come."""
+        entry, delivery, _, batch = work
+        halves, repeated = self._pairs.add(
+            (batch.scan.id, batch.start, batch.stop), entry.port, work
+        )
+        if repeated is not None and repeated[1].sequence == delivery.sequence:
+            self.holding.drop(repeated[1])  # an answer would be one for this half, too
+        elif repeated is not None:
+            await self.holding.done(repeated[1])
+        if halves:
+            await self.process(tuple(_common(halves)))
+
+    async def process(self, works: tuple[Work, ...], tries: int = 1) -> None:
+        """One message, or the halves of a join, through the kernel and out."""
+        entry, delivery, header, batch = works[0]
+        one = len(works) == 1
+        given = {entry.port: batch} if one else {work[0].port: work[3] for work in works}
+        lane = (entry.source, header.lane)
+        counted = self.keeps_ledger and batch.stop > batch.start
+        answer = self._answer(
+            batch.scan.id, (delivery,) if one else tuple(work[1] for work in works)
+        )
+        if counted:
+            fresh = self._fresh(lane, batch)
+            if fresh is None:
+                await answer()
+                return
+            given = {port: _only(part, fresh) for port, part in given.items()}
+        if self.live.stale(batch.scan.revision):
+            await self.live.turn(batch.scan.revision)
+        if self.reducing is not None:
+            await self._reduce(self.reducing, works[0], lane, next(iter(given.values())))
+            await answer()
+            self.look_done()
+            return
+        since = time.perf_counter()
+        try:
+            result = await self._computing.compute(works, given, tries)
+        except TransientError as error:
+            self._try_later(works, tries, error)
+            return
+        size = sum(len(work[1].payload) for work in works)
+        self.tally.received(len(next(iter(given.values()))), size, time.perf_counter() - since)
+        if result.failed:
+            await self._failed(header, batch, result.failed)
+        elif self.breaker.in_a_row:
+            self._worked()
+        if counted:
+            self._mark(lane, batch, result.failed)
+        await self._send(works, given, result, answer)
+
+    async def _send(
+        self, works: Sequence[Work], given: Mapping[str, Batch], result: Done, answer: Stored
+    ) -> None:
+        entry, _, header, batch = works[0]
+        if self.operator.display:
+            picture = result.outputs.get("display")
+            await self.outlet.show(
+                picture, source=entry.source, parent=header.identity, stored=answer
+            )
+            return
+        parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
+        lane, interim = _lane(entry, header), batch.stop == batch.start
+        outputs = {
+            port: settled(batch, output, result.failed)
+            for port, output in result.outputs.items()
+            if not (interim and output is None)
+        }
+        try:
+            await self.outlet.send_all(outputs, parent=parent, lane=lane, stored=answer)
+        except (TooLarge, WireError) as error:  # the same again however often it is tried
+            failed = (failure(given, error),)
+            await self.letters.failed(header, failed)
+            instead = {port: settled(batch, None, failed) for port in outputs}
+            await self.outlet.send_all(instead, parent=parent, lane=lane, stored=answer)
+
+    # -- what goes wrong --------------------------------------------------------------------------
+
+    def _try_later(self, works: tuple[Work, ...], tries: int, error: TransientError) -> None:
+        self.tally.warn(f"{self.operator.name} asks for another try: {error}")
+        self._none_worked(f"{type(error).__name__}: {error}")
+        self.later.add(works, tries)
+
+    async def _reduce(self, reducing: Reducing, work: Work, lane: Lane, part: Batch) -> None:
+        before = self.tally.frames_failed
+        await self._computing.add(reducing, work, lane, part, self._failed)
+        if 0 < len(part) <= self.tally.frames_failed - before:
+            self._none_worked("; ".join(self.tally.snapshot().errors[-1:]))
+        elif self.breaker.in_a_row:
+            self._worked()
+
+    async def _failed(self, header: Header, batch: Batch, failed: tuple[Failed, ...]) -> None:
+        await self.letters.failed(header, failed)
+        frames = sum(len(next(iter(one.part.values()))) for one in failed)
+        if frames >= len(batch):
+            self._none_worked(failed[-1].error)
+        elif self.breaker.in_a_row:
+            self._worked()
+
+    def _none_worked(self, error: str) -> None:
+        self.breaker.failed(error)
+        self.tally.breaker = self.breaker.reason
+
+    def _worked(self) -> None:
+        self.breaker.worked()
+        self.tally.breaker = ""
+
+    # -- what is known of scans -------------------------------------------------------------------
+
+    def _fresh(self, lane: Lane, batch: Batch) -> Any:
+        ledger = self.ledger.scan(lane, batch)
+        if ledger is None:
+            return None
+        if batch.stop > ledger.total:
+            self.tally.warn(
+                f"scan {batch.scan.id} has {ledger.total} frames; more came and were left out"
+            )
+            return None
+        return ledger.fresh(lane, batch)
+
+    def _mark(self, lane: Lane, batch: Batch, failed: tuple[Failed, ...]) -> None:
+        """A sink has done a batch: its scan may be complete."""
+        ledger = self.ledger.scan(lane, batch)
+        if ledger is None:
+            return
+        ledger.mark(lane, settled(batch, batch, failed) if failed else batch)
+        missing = dict(getattr(batch, "missing", None) or ledger.missing)
+        self.tally.scan(
+            batch.scan.id,
+            ScanReport(ledger.progress, ledger.total, ledger.complete, missing, batch.scan.shape),
+        )
+        if ledger.complete:
+            self.ledger.close(batch.scan.id, lane[1].partition(">")[0])
+            self.tally.scans_complete += 1
+        self.look_done()
+
+    def look_done(self) -> None:
+        """Say so if every scan of every source is complete."""
+        if self.keeps_ledger and self.ledger.done and self.tally.state == "running":
+            self.tally.state = "done"
+
+    # -- answering --------------------------------------------------------------------------------
+
+    def _answer(self, scan_id: str, deliveries: tuple[Delivery, ...]) -> Stored:
+        """Acknowledge: at once, or where a scan is being collected, after its next checkpoint."""
+        if len(deliveries) == 1:
+            done: Callable[[], Awaitable[None]] = partial(self.holding.done, deliveries[0])
+        else:
+            done = partial(self._all_done, deliveries)
+        if self.keeping is None:
+            return done
+        size = sum(len(delivery.payload) for delivery in deliveries)
+        return partial(self._once_kept, scan_id, done, size)
+
+    async def _once_kept(self, scan_id: str, done: Stored, size: int) -> None:
+        assert self.keeping is not None  # noqa: S101  # told by `_answer`
+        self.keeping.acknowledge(scan_id, done, size)
+
+    async def _all_done(self, deliveries: tuple[Delivery, ...]) -> None:
+        for delivery in deliveries:
+            await self.holding.done(delivery)
+
+    def forget(self) -> None:
+        """What waits for a try or for its other half is handed back by `Holding`."""
+        self.later.clear()
+        self._pairs.clear()
+
+
+def _ledger(config: OperatorConfig) -> Ledger:
+    return Ledger(
+        (entry.source, lane)
+        for entry in config.inputs
+        if entry.join != "latest"
+        for lane in entry.lanes
+    )
+
+
+def _lane(entry: InputConfig, header: Header) -> str:
+    return f"{header.lane}>{entry.source}" if entry.merges else header.lane
+
+
+def _only(batch: Batch, fresh: Any) -> Batch:
+    if fresh.all() or len(fresh) != len(batch):
+        return batch
+    return batch.select(fresh, reason="duplicate")
+
+
+def _common(halves: list[Work]) -> list[Work]:
+    """The halves of a join with only the frames that all of them have."""
+    index = reduce(np.intersect1d, (batch.index for _, _, _, batch in halves))
+    return [
+        (entry, delivery, header, batch.select(np.isin(batch.index, index)))
+        for entry, delivery, header, batch in halves
+    ]

@@ -1,0 +1,135 @@
+"""Ends a process whose kernel hangs or holds the interpreter, and leaves the reason to the next one."""
+
+import faulthandler
+import hashlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+TERMINATION_LOG = "/dev/termination-log"
+TOLERANCE = 1.25
+"""A kernel is ended between its timeout and so many times that."""
+MOST_WORDS = 4000
+"""Characters of a former life's last words that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a process that did not end by itself has left.
+
+    Attributes:
+        key: Of the record of the try that was under way; empty where there was none.
+        answer_to: Subject to answer that try's message on.
+        trace: Where its threads were; empty where nothing could be written.
+    """
+
+    key: str = ""
+    answer_to: str = ""
+    trace: str = ""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether a watchdog ended it."""
+        return self.trace.startswith("Timeout (")
+
+
+class LastWords:
+    """A file that outlives this process, in the folder for temporary files.
+
+    In a pod that is a volume, which a container that is started again finds as it was.
+    """
+
+    def __init__(self, *owner: str) -> None:
+        name = hashlib.blake2b("\0".join(owner).encode(), digest_size=12).hexdigest()
+        self._path = Path(tempfile.gettempdir()) / f"interact-{os.getuid()}-{name}.last"
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.file: IO[bytes] = os.fdopen(os.open(self._path, flags, 0o600), "r+b", buffering=0)
+
+    def past(self) -> Past:
+        """What a former life has left; it is forgotten."""
+        self.file.seek(0)
+        text = self.file.read(MOST_WORDS).decode(errors="replace")
+        self.clear()
+        first, _, rest = text.partition("\n")
+        key, mark, answer_to = first.partition("\t")
+        return Past(key, answer_to, rest.strip()) if mark else Past(trace=text.strip())
+
+    def begin(self, key: str, answer_to: str) -> None:
+        """A try is about to begin."""
+        self.clear()
+        self.file.write(f"{key}\t{answer_to}\n".encode())
+
+    def clear(self) -> None:
+        """It has ended."""
+        self.file.truncate(0)
+
+    def close(self) -> None:
+        """The process ends by itself: nothing is left."""
+        self._path.unlink(missing_ok=True)
+        self.file.close()
+
+
+class Watchdog:
+    """Ends this process when a kernel does not end in time, also one that holds the interpreter.
+
+    A timer of the C library runs out unless it is set anew. Setting it costs 0.1 ms, so one setting
+    serves all kernels that begin within a quarter of the timeout.
+    """
+
+    def __init__(self, seconds: float, words: LastWords) -> None:
+        self.seconds = seconds
+        self._words = words
+        self._due = 0.0
+        self._armed = self._busy = False
+        self._public: IO[str] | None = None
+        faulthandler.enable(words.file)
+        if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
+            self._public = _termination_log() or sys.stderr
+            faulthandler.register(signal.SIGALRM, file=self._public)
+
+    def begin(self, *, alone: bool = False) -> None:
+        """A kernel begins; ``alone`` gives it the longest time it may have."""
+        self._busy = True
+        now = time.perf_counter()
+        if alone or now > self._due:
+            self._arm(now)
+
+    def end(self) -> None:
+        """The kernel has ended."""
+        self._busy = False
+
+    def rest(self) -> None:
+        """Stop the timer if no kernel has begun of late; call it more often than the timeout."""
+        if self._armed and not self._busy and time.perf_counter() > self._due:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop the timer."""
+        self._armed, self._due = False, 0.0
+        faulthandler.cancel_dump_traceback_later()
+        if self._public is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _arm(self, now: float) -> None:
+        limit = TOLERANCE * self.seconds
+        self._armed, self._due = True, now + (TOLERANCE - 1) * self.seconds
+        faulthandler.dump_traceback_later(limit, exit=True, file=self._words.file)
+        if self._public is not None:  # a little before, for people
+            signal.setitimer(signal.ITIMER_REAL, limit - 0.02 * self.seconds)
+
+
+def _termination_log() -> IO[str] | None:
+    """The file whose end Kubernetes shows in a pod's status, or one the environment names."""
+    given = os.environ.get("INTERACT_TERMINATION_LOG")
+    path = Path(given or TERMINATION_LOG)
+    if not given and not os.access(path, os.W_OK):
+        return None
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError:
+        return None
