@@ -139,6 +139,11 @@ def trigger_subject(namespace: str, pipeline: str, operator: str, trigger: str) 
     return _subject("interact-trigger", namespace, pipeline, operator, trigger)
 
 
+def control_subject(namespace: str, pipeline: str) -> str:
+    """Where a local run takes changes of its pipeline's specification (core NATS request)."""
+    return _subject("interact-control", namespace, pipeline)
+
+
 def workload(pipeline: str, operator: str) -> str:
     """The Deployment, ConfigMap and Service of an operator in a pipeline."""
     return kubernetes_name(pipeline, operator)

@@ -7,6 +7,7 @@ InteractError
 ├── TransientError      raise it in a kernel: try this message again later
 │   └── TimedOut        an asynchronous kernel did not end in time
 ├── BrokerError         NATS refused, or did not answer in time
+│   ├── NobodyListens   a question was asked where nobody is to hear it
 │   └── TooLarge        one message exceeds what the server takes
 └── SettingsError       the process was started with settings that do not fit together
 """
@@ -49,16 +50,26 @@ class BrokerError(InteractError):
     """NATS refused a request, or did not answer in time."""
 
 
+class NobodyListens(BrokerError):  # noqa: N818  # says what is wrong, as KeyError does not
+    """A question was asked where nobody is to hear it; asking again may help."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        super().__init__(f"nobody listens at {subject}")
+
+
 class TooLarge(BrokerError):  # noqa: N818  # says what is wrong, as KeyError does not
     """One message exceeds what the server takes."""
 
-    def __init__(self, size: int, limit: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        limit: int,
+        remedy: str = "use smaller batches, or raise max_payload of nats-server",
+    ) -> None:
         self.size = size
         self.limit = limit
-        super().__init__(
-            f"a message has {size} bytes and the server takes {limit}; "
-            "use smaller batches, or raise max_payload of nats-server"
-        )
+        super().__init__(f"a message has {size} bytes and there is room for {limit}; {remedy}")
 
 
 class SettingsError(InteractError):
