@@ -173,9 +173,9 @@ class JetStream:
             raise BrokerError(f"{key} was not stored in bucket {bucket}: {error}") from error
 
     async def forget(self, bucket: str, key: str) -> None:
-        """Remove a key and its history."""
+        """Remove a key and its history; unlike a purge of the key, that leaves no marker."""
         with suppress(nats.js.errors.Error, nats.errors.Error, TimeoutError):
-            await (await self._bucket(bucket)).purge(key)
+            await self.context.purge_stream(f"KV_{bucket}", subject=f"$KV.{bucket}.{key}")
 
     async def _bucket(self, name: str) -> KeyValue:
         if name not in self._buckets:
