@@ -1,0 +1,231 @@
+"""Runs on this machine: operator processes over a nats-server that keeps its files."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from cluster.processes import Address
+from interact import _jetstream, _server
+from interact._live_values import KEY, written
+from interact_api.streams import Plan
+
+from chaos import forked, pipeline
+from chaos.pipeline import OPERATORS, Setup
+from chaos.relay import Relay
+from chaos.runs import PATIENCE, Replica, Run
+
+MOST_DEATHS = 20
+"""Deaths nobody ordered in one run; more is a process that cannot start at all."""
+
+
+class Nats:
+    """A nats-server that can be killed, and comes back at the same address with its files."""
+
+    def __init__(self, folder: Path, **limits: int) -> None:
+        self._folder, self._limits = folder, limits
+        self._address = Address()
+        self._stack = ExitStack()
+        self.server = self._stack.enter_context(
+            _server.nats_server(folder, host=self._address.host, **limits)
+        )
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.server.process.kill()
+        self.server.process.wait()
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start it again."""
+        port = self.server.port
+        self.server = self._stack.enter_context(
+            _server.nats_server(self._folder, host=self._address.host, port=port, **self._limits)
+        )
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.server.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.server.process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good."""
+        self._stack.close()
+        self._address.close()
+
+
+class LocalRun(Run):
+    """A run whose processes are started, killed and started again here.
+
+    Attributes:
+        nats: Its server.
+        plan: Its streams and settings.
+        broker: A connection of the test's own.
+        relays: What lies between a replica and the server, where a row asks for it.
+    """
+
+    def __init__(self, setup: Setup, folder: Path, nats: Nats, plan: Plan) -> None:
+        super().__init__(setup, folder)
+        self.nats = nats
+        self.plan = plan
+        self.broker: _jetstream.JetStream
+        self.relays: dict[Replica, Relay] = {}
+        self.processes: dict[Replica, ForkServerProcess] = {}
+        self.deaths: list[Replica] = []
+        self._revision = 1
+
+    def start(self, operator: str, replica: int = 0) -> None:
+        """Start one replica."""
+        relay = self.relays.get((operator, replica))
+        url = relay.url if relay is not None else self.nats.server.url
+        environment = {
+            "INTERACT_CONFIG": str(self.folder / f"{operator}.json"),
+            "INTERACT_REPLICA": str(replica),
+            "INTERACT_NATS_URL": url,
+            "INTERACT_NATS_TOKEN_FILE": str(self.nats.server.token_file),
+            "INTERACT_PATIENCE_SECONDS": str(PATIENCE),
+        }
+        log = self.folder / f"{operator}.{replica}.log"
+        self.processes[operator, replica] = forked.start(
+            OPERATORS / f"{operator}.py", log, environment
+        )
+
+    def start_all(self) -> None:
+        """Start every replica, the source last."""
+        for operator in ("kept", "total", "sums", "frames"):
+            for replica in range(self.setup.replicas if operator == "sums" else 1):
+                self.start(operator, replica)
+
+    def replicas(self, operator: str) -> list[int]:
+        """The numbers of an operator's replicas."""
+        return [number for name, number in self.processes if name == operator]
+
+    def end(self, operator: str, *replicas: int) -> None:
+        """kill -9, and nobody starts it again."""
+        for replica in replicas or self.replicas(operator):
+            forked.kill(self.processes.pop((operator, replica)))
+            self.told.pop((operator, replica), None)
+
+    async def kill(self, operator: str, *replicas: int) -> None:
+        """kill -9, and start again."""
+        killed = replicas or tuple(self.replicas(operator))
+        self.end(operator, *killed)
+        for replica in killed:
+            self.start(operator, replica)
+
+    async def roll(self, operator: str, replica: int = 0) -> None:
+        """SIGTERM, wait for a clean end, start again."""
+        process = self.processes.pop((operator, replica))
+        process.terminate()
+        await asyncio.to_thread(process.join, PATIENCE)
+        assert process.exitcode == 0, f"{operator}/{replica} ended with {process.exitcode}"
+        self.told.pop((operator, replica), None)
+        self.start(operator, replica)
+
+    async def kill_nats(self) -> None:
+        """kill -9, and start again with the same files at the same address."""
+        self.nats.kill()
+        self.nats.start()
+
+    def signal(self, number: int, operator: str, replica: int = 0) -> None:
+        """Send a signal to a replica."""
+        forked.send(self.processes[operator, replica], number)
+
+    async def look_after(self) -> None:
+        """Start again whoever ended by himself, as a kubelet does."""
+        for (operator, replica), process in [*self.processes.items()]:
+            if not process.is_alive():
+                self.deaths.append((operator, replica))
+                assert len(self.deaths) <= MOST_DEATHS, f"they die all the time\n{self.words()}"
+                self.told.pop((operator, replica), None)
+                self.start(operator, replica)
+
+    async def set(self, operator: str, **values: object) -> int:
+        """Write a new revision of an operator's parameters, as a controller does."""
+        self._revision += 1
+        bucket = self.plan.bucket.name
+        known = written_values(await self.broker.get(bucket, KEY) or b"{}")
+        known[operator] = {
+            "revision": self._revision,
+            "values": {**known[operator]["values"], **values},  # type: ignore[dict-item]
+        }
+        await self.broker.put(bucket, KEY, json.dumps(known).encode())
+        return self._revision
+
+    def words(self) -> str:
+        """The last report and the last lines of each process."""
+        lines = [f"{len(self.sent)} frames sent, {self.done:.0%} of the first scan kept"]
+        for name, replica in self.processes:
+            log = _server.last_words(self.folder / f"{name}.{replica}.log")
+            lines.append(f"{name}/{replica}: {self.tells(name, replica)}\n{log}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """End every process."""
+        for process in self.processes.values():
+            forked.kill(process)
+
+
+def written_values(raw: bytes) -> dict[str, dict[str, object]]:
+    """The document of parameters, to be changed."""
+    found: dict[str, dict[str, object]] = json.loads(raw)
+    return found
+
+
+@asynccontextmanager
+async def running(
+    setup: Setup,
+    folder: Path,
+    *,
+    nats: Nats | None = None,
+    namespace: str = pipeline.NAMESPACE,
+    relayed: Sequence[Replica] = (),
+    begin: bool = True,
+) -> AsyncIterator[LocalRun]:
+    """Run the pipeline; everything is under way on entry, and gone on exit.
+
+    Args:
+        setup: How.
+        folder: For what it writes.
+        nats: A server to share; one of its own when left out.
+        namespace: Of the pipeline.
+        relayed: Replicas whose way to the server is to be cut.
+        begin: Whether the processes are started.
+    """
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  # nobody else waits
+    with ExitStack() as stack:
+        if nats is None:
+            nats = Nats(folder / "nats")
+            stack.callback(nats.close)
+        plan = pipeline.planned(setup, folder, namespace=namespace)
+        run = LocalRun(setup, folder, nats, plan)
+        for operator, config in plan.operators.items():
+            free = config.model_copy(update={"revision": 0})  # the bucket has the parameters
+            (folder / f"{operator}.json").write_text(free.model_dump_json(by_alias=True))
+        async with AsyncExitStack() as connections:
+            run.broker = await connections.enter_async_context(
+                _jetstream.connect(nats.server.url, name="chaos", token=nats.server.token)
+            )
+            for stream in plan.streams:
+                await run.broker.make(stream)
+            await run.broker.make_bucket(plan.bucket)
+            values = {name: config.parameters for name, config in plan.operators.items()}
+            await run.broker.put(plan.bucket.name, KEY, written(values, 1))
+            subject = next(iter(plan.operators.values())).status_subject
+            await run.broker.watch(f"{subject.rpartition('.')[0]}.>", run.hear)
+            for replica in relayed:
+                run.relays[replica] = await connections.enter_async_context(
+                    Relay(nats.server).serving()
+                )
+            try:
+                if begin:
+                    run.start_all()
+                yield run
+            finally:
+                run.close()

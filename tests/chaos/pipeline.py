@@ -1,0 +1,150 @@
+"""The pipeline every row of the table runs, what it is made from, and what must come out of it.
+
+frames (a source) → sums (a kernel, several replicas) → total (a reducer) → kept (a sink), and
+sums → kept, so that the sink also gets every frame.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from interact import DenseFrames, Image, Operator, Scan, _main, _spec
+from interact.testing import run, split
+from interact_api.load import load
+from interact_api.pipeline import Storage
+from interact_api.streams import Plan, PlanSettings, plan
+
+OPERATORS = Path(__file__).resolve().parent / "operators"
+MIB = 1 << 20
+NAMESPACE = "chaos"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a row runs the pipeline.
+
+    Attributes:
+        storage: Of the streams of ports; the state is always in files.
+        replicas: Of the kernel.
+        ack_wait: Of all edges.
+        attempts: Of all edges.
+        max_bytes: Of each port's stream.
+        parameters: By operator.
+        gate: Part of the scan after which the source waits to be let on; 0 for no gate.
+    """
+
+    storage: Storage = Storage.MEMORY
+    replicas: int = 2
+    ack_wait: str = "3s"
+    attempts: int = 5
+    max_bytes: int = 16 * MIB
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gate: float = 0.6
+    rows: int = 12
+    columns: int = 40
+
+    @property
+    def total(self) -> int:
+        """Frames of a scan."""
+        return self.rows * self.columns
+
+    def values(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """The parameters of every operator."""
+        gate = int(self.total * self.gate) if self.gate else -1
+        given: dict[str, dict[str, Any]] = {
+            "frames": {"folder": str(folder), "rows": self.rows, "columns": self.columns, "gate": gate},
+            "sums": {}, "total": {}, "kept": {"folder": str(folder)},
+        }  # fmt: skip
+        for operator, values in self.parameters.items():
+            given[operator] |= values
+        return given
+
+
+@cache
+def operators() -> dict[str, Operator]:
+    """The four operators, by name."""
+    return {one.stem: _main.found(one) for one in sorted(OPERATORS.glob("*.py"))}
+
+
+EDGES = (
+    ("frames.out", "sums.frames"),
+    ("sums.out", "total.part"),
+    ("sums.out", "kept.part"),
+    ("total.out", "kept.part"),
+)
+
+
+def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any]:
+    """The Pipeline object."""
+    delivery = {"storage": str(setup.storage)}
+    outputs = [{"name": "out", "delivery": delivery}]
+    return {
+        "apiVersion": "interact.science/v1alpha1",
+        "kind": "Pipeline",
+        "metadata": {"name": name},
+        "spec": {
+            "operators": [
+                {"name": one, "operatorRef": {"name": one}, "parameters": values,
+                 **({"replicas": setup.replicas} if one == "sums" else {}),
+                 **({"outputs": outputs} if one != "kept" else {})}
+                for one, values in setup.values(folder).items()
+            ],
+            "edges": [
+                {"from": a, "to": b, "ackWait": setup.ack_wait, "attempts": setup.attempts}
+                for a, b in EDGES
+            ],
+        },
+    }  # fmt: skip
+
+
+def planned(
+    setup: Setup, folder: Path, *, name: str = "planted", namespace: str = NAMESPACE
+) -> Plan:
+    """The streams and settings of a local run of it."""
+    specs = "---\n".join(_spec.document(one) for one in operators().values())
+    found = load(f"{specs}---\n{json.dumps(document(setup, folder, name))}", origin="chaos")
+    settings = PlanSettings(
+        namespace=namespace, installation="chaos", run=secrets.token_hex(16),
+        storage=setup.storage, state_storage=Storage.FILE, max_bytes=setup.max_bytes,
+        state_bytes=64 * MIB, dead_letter_bytes=16 * MIB, images_bytes=16 * MIB,
+    )  # fmt: skip
+    return plan(found.pipelines[0], found.catalogue(), settings)
+
+
+@cache
+def _expected(rows: int, columns: int, per_message: int, gone: frozenset[int]) -> Image:
+    total = rows * columns
+    planted = operators()["frames"].function.__globals__["planted"]
+    scan = Scan("expected", (rows, columns))
+    frames = DenseFrames(
+        scan=scan, start=0, stop=total, total=total, data=planted(np.arange(total), 8)
+    )
+    parts = split(frames, per_message)
+    sums = [run(operators()["sums"], part, size=per_message) for part in parts]
+    kept = [part.select(~np.isin(part.index, list(gone)), reason="failed") for part in sums]
+    reducer = operators()["total"].function()
+    state = reducer.zero(scan)
+    for part in kept:
+        reducer.add(state, part)
+    from interact import Progress
+
+    missing = {"failed": len(gone)} if gone else {}
+    picture: Image = reducer.result(state, Progress(scan, total, total, missing))
+    return picture
+
+
+def expected(setup: Setup, gone: frozenset[int] = frozenset()) -> Image:
+    """The result of a scan, computed here without any stream."""
+    return _expected(setup.rows, setup.columns, 4, gone)
+
+
+def expected_totals(setup: Setup) -> npt.NDArray[np.int64]:
+    """What each frame's line must say."""
+    flat: npt.NDArray[np.int64] = expected(setup).channels["total"].reshape(-1)
+    return flat
