@@ -62,8 +62,8 @@ class Running:
         self.told[told.operator] = told
         self.news.set()
 
-    async def until(self, name: str, wanted) -> report.Report:
-        async with asyncio.timeout(PATIENCE):
+    async def until(self, name: str, wanted, *, patience: float = PATIENCE) -> report.Report:
+        async with asyncio.timeout(patience):
             while name not in self.told or not wanted(self.told[name]):
                 self.news.clear()
                 await self.news.wait()
