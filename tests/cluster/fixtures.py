@@ -120,7 +120,7 @@ def node(
         plane,
         tmp_path_factory.mktemp("node"),
         f"{namespace_prefix}node",
-        lambda namespace: namespace.startswith(namespace_prefix),
+        namespace_prefix,
     )
     made.start()
     yield made

@@ -14,13 +14,23 @@ RUN = "INTERACT_TEST_RUN"
 """In the environment of every process of a run: which run that is."""
 STOP_SECONDS = 10.0
 _CLAIM_PORT = 6442
+_NEEDED = ("PATH", "HOME", "LANG", RUN)
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
 def start(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that dies with the calling thread, in a process group of its own."""
+    """Start a program that dies with the calling thread, in a process group of its own.
+
+    It inherits this environment, but if it has a folder of its own only what every program needs.
+    """
+    inherited = {
+        name: value for name, value in os.environ.items() if folder is None or name in _NEEDED
+    }
     with log.open("ab") as output:
         return subprocess.Popen(
             tethered(list(command)),
@@ -28,7 +38,8 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=dict(os.environ) | dict(environment or {}),
+            cwd=folder,
+            env=inherited | dict(environment or {}),
         )
 
 

@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 CRDS = binaries.ROOT / "crds"
 CONTROLLERS = ("clusterrole-aggregation-controller", "deployment-controller", "disruption-controller",
                "endpointslice-controller", "garbage-collector-controller", "job-controller",
-               "namespace-controller", "node-lifecycle-controller", "pod-garbage-collector-controller",
+               "namespace-controller", "pod-garbage-collector-controller",
                "replicaset-controller", "resourcequota-controller", "root-ca-certificate-publisher-controller",
                "serviceaccount-controller", "statefulset-controller")  # fmt: skip
 _NOBODY = {"level": "None"}

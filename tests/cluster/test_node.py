@@ -1,13 +1,16 @@
 """The test node: Deployments roll, scale, crash and end as they do on a kubelet."""
 
-import json
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from cluster import programs
+from cluster.kube import condition
 from cluster.node import UNSCHEDULABLE
+from cluster.pods import UNPULLABLE
 from cluster.waiting import eventually
 
 SAFE = {
@@ -18,6 +21,7 @@ SAFE = {
 }
 PROBE = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "failureThreshold": 1}
 LABELS = {"app": "a"}
+FIRST = {"name": "first", "image": "serve", "securityContext": SAFE}
 
 
 @pytest.fixture(autouse=True)
@@ -70,19 +74,25 @@ def ready(pod):
     return conditions.get("Ready") == "True"
 
 
+def printed_by(node):
+    return node.pod("one").log.read_text().splitlines()
+
+
+def names(kube):
+    return {pod["metadata"]["name"] for pod in kube.list("pods")}
+
+
 def test_a_deployment_rolls_scales_and_ends(kube, node):
     kube.apply(deployment("serve", 3, readinessProbe=PROBE))
     kube.wait("deployments", "d", available(3))
-    first = {
-        pod["metadata"]["name"]: node.pids(pod["metadata"]["name"]) for pod in kube.list("pods")
-    }
+    first = {one: node.pod(one).process.pid for one in names(kube)}
 
     kube.apply(deployment("serve", 3, readinessProbe=PROBE, env=[{"name": "ROUND", "value": "2"}]))
     kube.wait("deployments", "d", available(3))
     eventually(lambda: len(kube.list("pods")) == 3, "the old pods gone")
-    assert not first.keys() & {pod["metadata"]["name"] for pod in kube.list("pods")}
-    assert all(len(pids) == 1 for pids in first.values())
-    assert not any(Path("/proc", str(pid)).exists() for (pid,) in first.values())
+    assert len(first) == 3
+    assert not first.keys() & names(kube)
+    assert not any(Path("/proc", str(pid)).exists() for pid in first.values())
 
     kube.patch("deployments", "d", {"spec": {"replicas": 1}})
     kube.wait("deployments", "d", available(1))
@@ -108,9 +118,10 @@ def test_a_crash_loop_says_so_and_counts(kube, node):
 def test_a_killed_process_is_started_again(kube, node):
     kube.apply(a_pod("serve", readinessProbe=PROBE))
     kube.wait("pods", "one", ready)
-    (before,) = node.pids("one")
+    before = node.pod("one").process.pid
 
-    node.kill("one", reason="OOMKilled")
+    node.pod("one").last_words = "OOMKilled"
+    os.kill(before, signal.SIGKILL)
 
     pod = kube.wait(
         "pods",
@@ -119,8 +130,8 @@ def test_a_killed_process_is_started_again(kube, node):
     )
     ended = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (137, "OOMKilled")
-    assert node.pids("one") != [before]
-    assert node.logs("one").count("serving") == 2
+    assert node.pod("one").process.pid != before
+    assert node.pod("one").log.read_text().count("serving") == 2
 
 
 def test_an_unknown_image_cannot_be_pulled_until_it_is_there(kube, node, images):
@@ -136,7 +147,7 @@ def test_an_unknown_image_cannot_be_pulled_until_it_is_there(kube, node, images)
 @pytest.mark.parametrize(
     ("annotations", "more", "message"),
     [
-        pytest.param({UNSCHEDULABLE: "no room"}, {}, "no room", id="an annotation"),
+        pytest.param({UNSCHEDULABLE: "no room"}, {}, "0/1 nodes are available: no room.", id="an annotation"),
         pytest.param({}, {"resources": {"requests": {"example.com/gpu": "1"}, "limits": {"example.com/gpu": "1"}}},
                      "0/1 nodes are available: 1 Insufficient example.com/gpu.", id="a resource"),
     ],
@@ -157,13 +168,16 @@ def test_a_pod_that_does_not_fit_is_unschedulable(kube, node, annotations, more,
     assert "nodeName" not in pod["spec"]
 
 
-def test_an_unschedulable_node_takes_pods_later(kube, node):
-    node.unschedulable = "0/1 nodes are available: 1 node(s) were unschedulable."
-    kube.apply(a_pod("serve"))
+def test_a_pod_is_bound_and_its_image_pulled_once_nothing_speaks_against_it(kube, node):
+    kube.apply(a_pod("serve", {UNSCHEDULABLE: "no room", UNPULLABLE: "no such host"}))
     kube.wait("pods", "one", lambda pod: pod["status"].get("conditions"))
 
-    node.unschedulable = ""
+    kube.patch("pods", "one", {"metadata": {"annotations": {UNSCHEDULABLE: None}}})
+    pod = kube.wait("pods", "one", waiting_reason("ImagePullBackOff"))
+    (status,) = pod["status"]["containerStatuses"]
+    assert status["state"]["waiting"]["message"] == "no such host"
 
+    kube.patch("pods", "one", {"metadata": {"annotations": {UNPULLABLE: None}}})
     kube.wait("pods", "one", ready)
 
 
@@ -171,12 +185,12 @@ def test_readiness_follows_its_probe_and_a_failed_liveness_starts_again(kube, no
     alive = {"httpGet": {"path": "/healthz", "port": 9090}, "periodSeconds": 1}
     kube.apply(a_pod("serve", readinessProbe=PROBE, livenessProbe=alive))
     kube.wait("pods", "one", ready)
-    (pid,) = node.pids("one")
+    pid = node.pod("one").process.pid
     folder = Path("/proc", str(pid), "cwd").resolve()
 
     (folder / "no-readyz").touch()
     kube.wait("pods", "one", lambda pod: not ready(pod))
-    assert node.pids("one") == [pid]
+    assert node.pod("one").process.pid == pid
     (folder / "no-readyz").unlink()
     kube.wait("pods", "one", ready)
 
@@ -215,9 +229,9 @@ def test_the_environment_and_the_volumes_are_what_the_pod_says(kube, node, names
         },
         {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "WHERE", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {"name": "FILE", "value": "/etc/secret/token"},
+        {"name": "SPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
     ]
-    names = [
+    asked = [
         "$PLAIN",
         "$BOTH",
         "$KEY",
@@ -225,23 +239,21 @@ def test_the_environment_and_the_volumes_are_what_the_pod_says(kube, node, names
         "$NONE",
         "$POD",
         "$WHERE",
-        "$ALL_k",
-        "/etc/secret/token",
-        "/etc/map/other",
+        "$SPACE",
+        "/etc/secret/other",
     ]
-    volumes = [{"name": "s", "secret": {"secretName": "s"}},
-               {"name": "c", "configMap": {"name": "c", "items": [{"key": "k", "path": "other"}]}}]  # fmt: skip
-    mounts = [{"name": "s", "mountPath": "/etc/secret"}, {"name": "c", "mountPath": "/etc/map"}]
-    kube.apply(a_pod("show", spec={"volumes": volumes}, env=env, args=names, volumeMounts=mounts,
-                     envFrom=[{"prefix": "ALL_", "configMapRef": {"name": "c"}}]) | {})  # fmt: skip
+    secret = {"secretName": "s", "items": [{"key": "token", "path": "other"}]}
+    volumes = [{"name": "s", "secret": secret}, {"name": "e", "emptyDir": {}}]
+    mounts = [{"name": "s", "mountPath": "/etc/secret"}, {"name": "e", "mountPath": "/empty"}]
+    kube.apply(a_pod("show", spec={"volumes": volumes}, env=env, args=asked, volumeMounts=mounts))
     kube.wait("pods", "one", ready)
 
     printed = eventually(
-        lambda: len(found := node.logs("one").splitlines()) >= len(names) and found, "all lines"
+        lambda: len(found := printed_by(node)) >= len(asked) and found, "all lines"
     )
 
     assert printed == ["p", "p-$(ABSENT)-$(PLAIN)", "from a map", "hidden", "None", "one",
-                       node.address("one"), "from a map", "hidden", "from a map"]  # fmt: skip
+                       node.pod("one").host, namespace, "hidden"]  # fmt: skip
 
 
 def test_a_pod_waits_for_the_configuration_it_names(kube, node):
@@ -259,13 +271,14 @@ def test_a_pod_waits_for_the_configuration_it_names(kube, node):
     )
 
     kube.wait("pods", "one", ready)
-    eventually(lambda: node.logs("one") == "there\n", "the value")
+    eventually(lambda: printed_by(node) == ["there"], "the value")
 
 
 def test_a_pod_that_ignores_the_signal_is_killed_after_its_grace(kube, node):
     kube.apply(a_pod("ignore", spec={"terminationGracePeriodSeconds": 1}))
-    eventually(lambda: "ignoring" in node.logs("one"), "the process ready", within=30)
-    (pid,) = node.pids("one")
+    kube.wait("pods", "one", ready)
+    eventually(lambda: "ignoring" in printed_by(node), "the signal ignored")
+    pid = node.pod("one").process.pid
 
     kube.delete("pods", "one")
 
@@ -282,24 +295,23 @@ def test_a_job_s_pod_ends_for_good(kube, node):
     assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
-def test_what_is_not_supported_is_refused(kube, node):
-    first = {"name": "first", "image": "serve", "securityContext": SAFE}
-    kube.apply(a_pod("serve", spec={"initContainers": [first]}))
+@pytest.mark.parametrize(
+    ("more", "spec", "what"),
+    [
+        pytest.param({}, {"initContainers": [FIRST]}, "initContainers", id="a container before"),
+        pytest.param({}, {"containers": [FIRST, FIRST | {"name": "second"}]}, "several containers", id="two containers"),
+        pytest.param({"envFrom": [{"configMapRef": {"name": "c"}}]}, {}, "envFrom", id="a whole map"),
+        pytest.param({"livenessProbe": {"tcpSocket": {"port": 1}}}, {}, "probes other than httpGet", id="a socket"),
+        pytest.param({}, {"volumes": [{"name": "c", "configMap": {"name": "c"}}]}, "the volume c", id="a volume"),
+    ],
+)  # fmt: skip
+def test_what_is_not_supported_is_refused(kube, node, more, spec, what):
+    kube.apply(a_pod("serve", spec=spec, **more))
 
     pod = kube.wait("pods", "one", lambda pod: pod["status"]["phase"] == "Failed")
 
-    assert pod["status"]["message"] == "the test node does not support initContainers"
+    assert pod["status"]["message"] == f"the test node does not support {what}"
 
 
 def test_the_node_is_there_and_ready(kube, node):
-    found = kube.get("nodes", node.name)
-
-    assert ("Ready", "True") in {
-        (one["type"], one["status"]) for one in found["status"]["conditions"]
-    }
-    assert (
-        json.loads(json.dumps(kube.get("leases", node.name, "kube-node-lease")))["spec"][
-            "holderIdentity"
-        ]
-        == node.name
-    )
+    assert condition(kube.get("nodes", node.name), "Ready")["status"] == "True"

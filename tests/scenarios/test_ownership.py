@@ -21,7 +21,7 @@ def lab(theatre, plane, node):
     node.images.update(stages.commands())
     namespace = f"owned-{secrets.token_hex(3)}"
     plane.kube().apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    node.serve(namespace)
+    node.namespaces.append(namespace)
     theatre.open(namespace)
     theatre.controller()
     kube = plane.kube(namespace)
