@@ -1,7 +1,7 @@
 """Batches to payloads and back; arrays are views of the payload, never copies."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from interact_api import wire
@@ -15,6 +15,14 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 MOST_EDITIONS = 1 << 30
 """How often one frame may be sent again."""
 _PADDING = [bytes(size) for size in range(wire.ALIGNMENT)]
+
+
+class Pieces(NamedTuple):
+    """A message before its parts are joined; ``size`` is that of all of them, bytes."""
+
+    header: Header
+    parts: list[bytes | memoryview]
+    size: int
 
 
 def encode(
@@ -34,6 +42,19 @@ def encode(
         revision: Of the parameters that made it; the batch's own when left out.
         edition: How often a person has sent again what it is made of.
     """
+    whole = pieces(batch, identity=identity, lane=lane, revision=revision, edition=edition)
+    return b"".join(whole.parts)
+
+
+def pieces(
+    batch: Batch,
+    *,
+    identity: bytes,
+    lane: str | None = None,
+    revision: int | None = None,
+    edition: int = 0,
+) -> Pieces:
+    """What `encode` joins, without copying the arrays."""
     places: list[wire.Array] = []
     parts: list[bytes | memoryview] = [b""]
     offset = size = 0
@@ -50,24 +71,24 @@ def encode(
             offset += size + -size % wire.ALIGNMENT
     if size:
         parts.pop()  # nothing follows the last array
-    parts[0] = wire.prefix_and_header(
-        Header(
-            kind=batch.kind,
-            scan=wire.encoded_scan(batch.scan),
-            start=batch.start,
-            stop=batch.stop,
-            identity=identity,
-            lane=batch.lane if lane is None else lane,
-            time=batch.time,
-            revision=batch.revision if revision is None else revision,
-            total=batch.total,
-            tombstones=batch.tombstones,
-            arrays=tuple(places),
-            attributes=_attributes(batch),
-            edition=edition,
-        )
+        offset -= -size % wire.ALIGNMENT
+    header = Header(
+        kind=batch.kind,
+        scan=wire.encoded_scan(batch.scan),
+        start=batch.start,
+        stop=batch.stop,
+        identity=identity,
+        lane=batch.lane if lane is None else lane,
+        time=batch.time,
+        revision=batch.revision if revision is None else revision,
+        total=batch.total,
+        tombstones=batch.tombstones,
+        arrays=tuple(places),
+        attributes=_attributes(batch),
+        edition=edition,
     )
-    return b"".join(parts)
+    parts[0] = wire.prefix_and_header(header)
+    return Pieces(header, parts, len(parts[0]) + offset)
 
 
 def decode(payload: bytes) -> tuple[Header, Batch]:

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from interact_api import wire
-from interact_api.config import OperatorConfig
+from interact_api.config import OperatorConfig, OutputConfig
 
-from interact import _codec
+from interact import _chunks, _codec
 from interact._batches import Batch
+from interact._carrier import Carrier
+from interact._chunks import Place
 from interact._identity import identity
 from interact._ports import Broker
 from interact._tally import Tally
@@ -22,8 +24,14 @@ class Outlet:
         self._broker = broker
         self._tally = tally
         self.ports = {port.port: port.subject for port in config.outputs}
+        self._carrier = Carrier(broker, f"{config.operator}/{tally.replica}")
+        self._places = {port.port: _place(port) for port in config.outputs}
         self.revision = config.revision
         """Of the parameters that make what is sent."""
+
+    def tend(self) -> None:
+        """Free what a former life left of large messages, now and from time to time."""
+        self._carrier.tend(self._places.values())
 
     async def send(
         self,
@@ -40,12 +48,14 @@ class Outlet:
         if edition:
             parent += b"edition" + edition.to_bytes(8)
         name = identity(self._config.run, self._config.operator, port, parent, number)
-        payload = _codec.encode(
+        pieces = _codec.pieces(
             batch, identity=name, lane=lane, revision=self.revision, edition=edition
         )
-        self._tally.sent(len(batch), len(payload), port)
+        self._tally.sent(len(batch), pieces.size, port)
         subject = f"{self.ports[port]}.{batch.scan.id}"
-        await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
+        await self._carrier.publish(
+            subject, pieces, place=self._places[port], identity=name.hex(), stored=stored
+        )
 
     async def show(
         self,
@@ -119,6 +129,11 @@ class Outlet:
             await self.send(
                 port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition
             )
+
+
+def _place(port: OutputConfig) -> Place | None:
+    drops = port.delivery == "Latest" or port.on_full == "DropOldest"
+    return _chunks.place(port.chunks, port.stream, drops=drops)
 
 
 def ending(header: wire.Header) -> tuple[str, int]:

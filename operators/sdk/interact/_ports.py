@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from interact_api.streams import StreamPlan
+from interact_api.wire import Header
+
+from interact._chunks import Part, Place
 
 Stored = Callable[[], Awaitable[None]]
 """Called once when the broker has stored a message for good."""
@@ -89,6 +92,35 @@ class Broker(Protocol):
 
     async def forget(self, bucket: str, key: str) -> None:
         """Remove a key and its history."""
+
+
+@runtime_checkable
+class LargeBroker(Protocol):
+    """A broker that takes messages of any size, in chunks."""
+
+    message_bytes: int
+    """The largest message that goes in one piece."""
+
+    def tend(self, place: Place, owner: str) -> object:
+        """Look after the chunks of a place: what a former life left is freed."""
+
+    async def publish_large(
+        self,
+        place: Place,
+        subject: str,
+        header: Header,
+        parts: Sequence[Part],
+        size: int,
+        *,
+        identity: str,
+        owner: str,
+        patient: bool = True,
+    ) -> bool:
+        """Store a large message; False where an impatient one found no room."""
+        ...
+
+    async def whole(self, payload: bytes) -> bytes | None:
+        """A message with its chunks put together; None if it was done with."""
 
 
 class Plumber(Protocol):

@@ -23,6 +23,7 @@ class Tally:
             "operator": operator, "replica": replica, "pid": os.getpid(), "role": role, "run": run,
         }  # fmt: skip
         self.operator = operator
+        self.replica = replica
         self.state = "starting"
         self.waits_for = ""
         """What a process that has not begun waits for, in words."""

@@ -2,6 +2,16 @@
 
 from interact._jetstream._connection import JetStream, connect
 from interact._jetstream._pull import PREFETCH_MESSAGES
+from interact._jetstream._stored import StoredMessage, put, remove, stored
 from interact._jetstream._window import WINDOW_BYTES
 
-__all__ = ["PREFETCH_MESSAGES", "WINDOW_BYTES", "JetStream", "connect"]
+__all__ = [
+    "PREFETCH_MESSAGES",
+    "WINDOW_BYTES",
+    "JetStream",
+    "StoredMessage",
+    "connect",
+    "put",
+    "remove",
+    "stored",
+]

@@ -14,8 +14,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.kv import KeyValue
 
+from interact._chunks import MESSAGE_BYTES
 from interact._errors import BrokerError
 from interact._jetstream import _plumbing
+from interact._jetstream._large import Large
 from interact._jetstream._pull import Pull
 from interact._jetstream._window import Window
 
@@ -23,13 +25,20 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
+PING_SECONDS = 10
 
 nats.aio.client.DEFAULT_BUFFER_SIZE = 1 << 20  # 32 KiB reads cost 21 parser calls per 663 KB
 
 
 @asynccontextmanager
 async def connect(
-    url: str, *, name: str, token: str | None = None, patience: float = CONNECT_SECONDS
+    url: str,
+    *,
+    name: str,
+    token: str | None = None,
+    patience: float = CONNECT_SECONDS,
+    ping_seconds: int = PING_SECONDS,
+    message_bytes: int = MESSAGE_BYTES,
 ) -> AsyncIterator["JetStream"]:
     """A connection to NATS with JetStream.
 
@@ -38,6 +47,8 @@ async def connect(
         name: How the server's monitoring shows this process.
         token: What it asks for, if anything.
         patience: Seconds to wait for the first connection.
+        ping_seconds: Time between pings; after two without an answer the connection is made anew.
+        message_bytes: A larger message goes in chunks; see `interact._chunks`.
 
     Raises:
         BrokerError: If no server answers in time, or it refuses the token.
@@ -56,7 +67,7 @@ async def connect(
         async with asyncio.timeout(patience):
             await client.connect(
                 url, name=name, token=token, error_cb=on_error, reconnected_cb=on_reconnect,
-                max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10,
+                max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=ping_seconds,
                 allow_reconnect=True, pending_size=16 << 20, connect_timeout=2,
             )  # fmt: skip
     except (TimeoutError, OSError, nats.errors.Error) as error:
@@ -66,9 +77,9 @@ async def connect(
             f"no NATS at {url} ({str(error) or 'no answer'} within {patience:g} s); "
             "is nats-server running with JetStream, and is the token right?"
         ) from error
-    broker = JetStream(client, lost)
+    broker = JetStream(client, lost, message_bytes)
     try:
-        async with broker.window.open():
+        async with broker.window.open(), broker.large.open():
             yield broker
     finally:
         gone = (nats.errors.Error, OSError, TimeoutError)  # the server may be
@@ -81,20 +92,27 @@ async def connect(
 class JetStream:
     """A broker of the runtime and of the local runner; see `connect`."""
 
-    def __init__(self, client: Client, lost: list[Callable[[], None]]) -> None:
+    def __init__(
+        self, client: Client, lost: list[Callable[[], None]], message_bytes: int = MESSAGE_BYTES
+    ) -> None:
         self.client = client
         self.context = client.jetstream(timeout=REQUEST_SECONDS)
         self.window = Window(client)
         self.publish = self.window.publish
         self.flush = self.window.flush
         self.refused = self.window.refused
+        self.large = Large(client, message_bytes)
+        self.message_bytes = self.large.message_bytes
+        self.tend = self.large.tend
+        self.publish_large = self.large.publish
+        self.whole = self.large.whole
         self._lost = lost
         self._buckets: dict[str, KeyValue] = {}
 
     @property
     def blocked_seconds(self) -> float:
         """How long publishing has waited for room."""
-        return self.window.blocked_seconds
+        return self.window.blocked_seconds + self.large.blocked_seconds
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message nobody stores."""
@@ -106,7 +124,7 @@ class JetStream:
         self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int = 16 << 20
     ) -> AsyncIterator["Pull"]:
         """Fetch from a durable consumer, continuously, with bounded prefetch."""
-        pull = Pull(self.client, stream, durable, wake, max_bytes)
+        pull = Pull(self.client, stream, durable, wake, max_bytes, self.large.assembled)
         self._lost.append(pull.forget)
         try:
             await pull.start()
@@ -122,7 +140,9 @@ class JetStream:
         """Call ``heard`` with the last message of each subject, and with every later one."""
 
         async def pass_on(message: Msg) -> None:
-            await heard(message.data)
+            payload = await self.whole(message.data)
+            if payload is not None:
+                await heard(payload)
 
         subscription = await self.context.subscribe(
             subject,

@@ -4,15 +4,17 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import nats.errors
+from interact_api.wire import ENCODED, FLAGS
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from interact._chunks import Descriptor, described
 from interact._tasks import wanted
 
 logger = logging.getLogger(__name__)
@@ -23,15 +25,20 @@ PREFETCH_SECONDS = 0.25
 """Work to hold ahead of the kernel; more would starve the other replicas."""
 
 
+Assembled = Callable[[Descriptor, bytes, Callable[[], bool]], Awaitable[bytes | None]]
+
+
 class Held:
     """One message of a pull; answered at most once."""
 
-    __slots__ = ("_client", "_reply", "attempt", "payload", "sequence")
+    __slots__ = ("_client", "_reply", "attempt", "chunks", "payload", "sequence")
 
-    def __init__(self, client: Client, message: Msg) -> None:
+    def __init__(self, client: Client, message: Msg, chunks: Descriptor | None = None) -> None:
         self._client = client
         self._reply = message.reply
         self.payload = message.data
+        self.chunks = chunks
+        """What to fetch before it is given out."""
         tokens = message.reply.split(".")
         first = 4 if len(tokens) == 9 else 6  # NATS ADR-15: v1, v2
         self.attempt, self.sequence = int(tokens[first]), int(tokens[first + 1])
@@ -62,6 +69,7 @@ class Pull:
     durable: str
     wake: Callable[[], None]
     max_bytes: int
+    assembled: Assembled
     _arrived: "deque[Held]" = field(default_factory=deque)
     _wanted: int = 0
     _asked_at: float = 0.0
@@ -82,12 +90,27 @@ class Pull:
         await self._ask()
 
     async def take(self) -> Held | None:
-        """The next message that has arrived; None if none has."""
-        if not self._arrived:
-            return None
-        held = self._arrived.popleft()
-        await self._ask()
-        return held
+        """The next message that has arrived, whole; None if none has."""
+        while self._arrived:
+            held = self._arrived[0]
+            if held.chunks is not None and not await self._fetched(held, held.chunks):
+                continue
+            self._arrived.popleft()
+            await self._ask()
+            return held
+        return None
+
+    async def _fetched(self, held: Held, chunks: Descriptor) -> bool:
+        """Put a large message together; it stays among those ahead meanwhile."""
+        payload = await self.assembled(chunks, held.payload, lambda: self._stopped)
+        if not self._arrived or self._arrived[0] is not held:
+            return False  # stopped meanwhile, and handed back
+        if payload is None and not self._stopped:
+            self._arrived.popleft()
+            await held.ack()  # done with, or sent again under another name
+            return False
+        held.payload, held.chunks = payload or held.payload, None
+        return True
 
     @property
     def ahead(self) -> Sequence[Held]:
@@ -133,9 +156,12 @@ class Pull:
                 logger.debug("pull ended: %s", (message.headers or {}).get("Description"))
             return
         self._wanted = max(0, self._wanted - 1)
-        weight = len(message.data)
+        weight, chunks = len(message.data), None
+        if message.data[FLAGS] == ENCODED:
+            chunks = described(message.data)
+            weight += chunks.size if chunks else 0
         self._weight = 0.8 * self._weight + 0.2 * weight if self._weight else float(weight)
-        held = Held(self.client, message)
+        held = Held(self.client, message, chunks)
         if self._stopped:
             await held.hand_back()
             return

@@ -9,6 +9,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js.kv import KeyValue
 
 from interact._errors import BrokerError, NobodyListens
 from interact._jetstream._connection import JetStream
@@ -25,6 +26,7 @@ class Talk:
     def __init__(self, broker: JetStream) -> None:
         self._broker = broker
         self._client: Client = broker.client
+        self._buckets: dict[str, KeyValue] = {}
 
     @asynccontextmanager
     async def answering(
@@ -94,7 +96,9 @@ class Talk:
             BrokerError: If that is not known, for example because the bucket is full.
         """
         try:
-            await (await self._broker.context.key_value(bucket)).create(key, value)
+            if bucket not in self._buckets:
+                self._buckets[bucket] = await self._broker.context.key_value(bucket)
+            await self._buckets[bucket].create(key, value)
         except nats.js.errors.KeyWrongLastSequenceError:
             return False
         except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:

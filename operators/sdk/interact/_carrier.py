@@ -1,0 +1,54 @@
+"""Sending a message of any size: in one piece where it fits, in chunks where it does not."""
+
+from collections.abc import Iterable
+
+from interact._chunks import Place
+from interact._codec import Pieces
+from interact._ports import Broker, LargeBroker, Stored
+
+
+class Carrier:
+    """One sender's way to a broker."""
+
+    def __init__(self, broker: Broker, owner: str) -> None:
+        """Begin.
+
+        Args:
+            broker: Where to send.
+            owner: The operator and its replica: another life of it has the same name.
+        """
+        self._broker = broker
+        self._owner = owner
+        self._large = broker if isinstance(broker, LargeBroker) else None
+        self._whole_bytes = self._large.message_bytes if self._large else 1 << 62
+
+    async def publish(
+        self,
+        subject: str,
+        pieces: Pieces,
+        *,
+        place: Place | None,
+        identity: str,
+        stored: Stored | None = None,
+    ) -> None:
+        """Send a message; a large one is stored on return, ``stored`` follows in any case.
+
+        Raises:
+            TooLarge: If there is no place for it.
+        """
+        if pieces.size <= self._whole_bytes or place is None or self._large is None:
+            payload = b"".join(pieces.parts)
+            await self._broker.publish(subject, payload, identity=identity, stored=stored)
+            return
+        await self._large.publish_large(
+            place, subject, pieces.header, pieces.parts, pieces.size,
+            identity=identity, owner=self._owner,
+        )  # fmt: skip
+        if stored is not None:
+            await stored()
+
+    def tend(self, places: Iterable[Place | None]) -> None:
+        """Free what a former life of the owner left."""
+        for place in places:
+            if place is not None and self._large is not None:
+                self._large.tend(place, self._owner)
