@@ -20,6 +20,7 @@ from interact._batches import (
     Image,
     SparseFrames,
     Values,
+    lost,
 )
 from interact._errors import (
     BatchError,
@@ -77,6 +78,7 @@ __all__ = [
     "Values",
     "Zip",
     "dependencies",
+    "lost",
     "operator",
     "positions",
     "scan_axes",

@@ -337,6 +337,14 @@ KINDS: Mapping[str, type[Batch]] = {
 }
 
 
+def lost(scan: Scan, start: int, stop: int, *, reason: str = "overrun") -> Batch:
+    """Frames [start, stop) that a camera has made and nobody got: a live source yields them.
+
+    A source that goes on at a later index says the same.
+    """
+    return Batch(scan=scan, start=start, stop=stop, tombstones=(Tombstone(reason, start, stop),))
+
+
 def check_same_frames(given: Batch, returned: Sequence[Batch]) -> None:
     """Refuse outputs whose frames are not those of the input.
 

@@ -17,6 +17,7 @@ from interact._errors import OperatorError
 from interact._health import Health
 from interact._in_effect import Live
 from interact._operator import Operator
+from interact._orders import Orders
 from interact._ports import Broker
 from interact._readiness import Waiting
 from interact._server import shown
@@ -125,14 +126,18 @@ async def serve(
     subject = f"{config.status_subject}.{replica}"
     ending = stop or _signalled()
     live = Live(operator, config, tally)
+    orders = Orders(tally)
     with listening(tally):
         async with asyncio.TaskGroup() as group:
             reporting = group.create_task(_report(broker, subject, tally))
             try:
                 if await Waiting(tally, patience, ending).ready(config, broker, live):
-                    async with live.followed(broker):
+                    async with (
+                        live.followed(broker),
+                        orders.followed(broker, config.state_bucket),
+                    ):
                         await _work(
-                            operator, config, broker, live, ending,
+                            operator, config, broker, live, orders, ending,
                             tally=tally, replica=replica, guards=guards,
                         )  # fmt: skip
             except Exception as error:
@@ -150,6 +155,7 @@ async def _work(
     config: OperatorConfig,
     broker: Broker,
     live: Live,
+    orders: Orders,
     ending: asyncio.Event,
     *,
     tally: Tally,
@@ -159,7 +165,7 @@ async def _work(
     with resources(operator) as given:
         work: Worker | Sourcing
         if operator.role == "source":
-            work = Sourcing(operator, config, broker, tally, live)
+            work = Sourcing(operator, config, broker, tally, live, orders)
         else:
             work = Worker(operator, config, broker, tally, replica, live, guards)
             work.kernel.resources = given

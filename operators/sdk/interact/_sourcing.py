@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import enum
-import json
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -19,23 +16,20 @@ from interact._batches import Batch
 from interact._errors import BatchError
 from interact._in_effect import Live
 from interact._operator import Operator
+from interact._orders import Order, Orders, made_by, scan_id
 from interact._outlet import Outlet
 from interact._ports import Broker
+from interact._position import Position, Sent
 from interact._scan import Scan, Tombstone
 from interact._signature import Resume
 from interact._tally import Tally
 
-SAVE_SECONDS = 0.5
+GRACE_SECONDS = 0.2
+"""For a generator to end after its last frame, before one with other parameters takes its place."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Sent:
-    """One batch on its way; the position moves past it once all before it are stored."""
-
-    scan: int
-    stop: int
-    revision: int
-    stored: bool = False
+OVERRUN, MISSING = "overrun", "missing"
+_LOST = {OVERRUN, MISSING}
 
 
 class _Ending(enum.Enum):
@@ -44,6 +38,7 @@ class _Ending(enum.Enum):
     OVER = enum.auto()
     STOPPED = enum.auto()
     NEW_PARAMETERS = enum.auto()
+    GIVEN_UP = enum.auto()
 
 
 class Sourcing:
@@ -56,6 +51,7 @@ class Sourcing:
         broker: Broker,
         tally: Tally,
         live: Live | None = None,
+        orders: Orders | None = None,
     ) -> None:
         self._operator = operator
         self._config = config
@@ -64,23 +60,31 @@ class Sourcing:
         self._live = live or Live(operator, config, tally)
         self._outlet = Outlet(config, broker, tally)
         self._stop = asyncio.Event()
-        self._key = f"source.{config.operator}"
-        self._former = self._resume = Resume()
+        self._position = Position(config, broker)
+        self._orders = orders or Orders(tally)
+        self._ordered = asyncio.Event()
+        """Set when something was ordered about a scan of ours."""
+        self._former = Resume()
         """What need not be sent: a former life did, or the generator before this one."""
+        self._former_local: Scan | None = None
+        """The scan a former life was in, as the source gave it."""
+        self._over = False
+        """Whether nothing is left of the scan that `_former` lies in: it was given up."""
+        self._given_up = False
+        """Whether the scan under way was given up, because a person has ordered so."""
         self._left = 0
         """Revision of the scan that a former life left in its middle; 0 where it left none."""
-        self._under_way = 0
-        """The same of the scan that `_resume` lies in."""
-        self._way: deque[_Sent] = deque()
         self._ordinal = -1
         self._local: Scan | None = None
         self._scan: Scan | None = None
         self._next = 0
         self._read = 0
         """How far the source is in its scan; `_next` is also past what a former life stored."""
-        self._saved_at = 0.0
+        self._lost: dict[str, int] = {}
+        """Frames of the scan that the source itself did not bring, by reason."""
         self._live.use = self._use
-        tally.inflight = lambda: len(self._way)
+        self._orders.heard = self._hear
+        tally.inflight = lambda: self._position.under_way
 
     def stop(self) -> None:
         """Read no more; what was sent is stored before the process ends."""
@@ -102,24 +106,28 @@ class Sourcing:
             self._live.adopt()
         await self._stop.wait()
         await self._broker.flush()
-        await self._save(done=self._tally.state == "done")
+        await self._position.save(done=self._tally.state == "done")
+
+    def _hear(self, order: Order) -> None:
+        if made_by(order.scan, self._config.operator):
+            self._ordered.set()
 
     async def _restore(self) -> bool:
         """Where a former life stopped; whether it had finished."""
-        saved = await self._broker.get(self._config.state_bucket, self._key)
-        if saved is None:
+        done = await self._position.restore()
+        if done is None:
             return False
-        state = json.loads(saved)
-        self._former = self._resume = Resume(scan=int(state["scan"]), index=int(state["index"]))
-        self._left = self._under_way = int(state.get("revision", 0))
-        if self._left and not state["done"]:
+        self._former = self._position.resume
+        self._former_local = self._position.local
+        self._left = self._position.revision
+        if self._left and not done:
             await self._live.go_on(self._left)
         self._tally.warn(
-            f"{self._operator.name} goes on at frame {self._resume.index} of scan {self._resume.scan}"
-            if not state["done"]
+            f"{self._operator.name} goes on at frame {self._former.index} of scan {self._former.scan}"
+            if not done
             else f"{self._operator.name} had finished before"
         )
-        return bool(state["done"])
+        return done
 
     async def _send_all(self) -> bool:
         """Whether the source came to its end (and was not stopped)."""
@@ -128,11 +136,16 @@ class Sourcing:
             asynchronous = hasattr(batches, "__aiter__")
             send = self._send_each_async if asynchronous else self._send_each
             ending = await send(batches)
-            if ending is not _Ending.NEW_PARAMETERS:
+            if ending in {_Ending.OVER, _Ending.STOPPED}:
                 return ending is _Ending.OVER
             await _closed(batches)
-            if self._ordinal >= self._former.scan:
+            if ending is _Ending.GIVEN_UP:
+                assert self._scan is not None  # noqa: S101  # what was given up
+                self._former, self._left = Resume(self._ordinal, self._scan.total), 0
+                self._over = True
+            elif self._ordinal >= self._former.scan:
                 self._former, self._left = Resume(self._ordinal + 1), 0
+                self._over = False
             self._live.adopt()
 
     def _batches(self) -> Any:
@@ -140,6 +153,7 @@ class Sourcing:
         arguments = self._live.native
         self._ordinal, self._local, self._scan = -1, None, None
         self._next = self._read = 0
+        self._given_up = False
         if self._operator.wants_resume:
             arguments["resume"] = self._former
             self._ordinal = self._former.scan - 1
@@ -158,6 +172,8 @@ class Sourcing:
             await asyncio.sleep(0)
             if self._stop.is_set():
                 return _Ending.STOPPED
+            if self._gives_up():
+                return _Ending.GIVEN_UP
         return _Ending.OVER
 
     def _follows(self, batch: Any) -> bool:
@@ -169,26 +185,68 @@ class Sourcing:
         return sent and isinstance(batch, Batch) and self._begins(batch)
 
     async def _send_each_async(self, batches: AsyncIterator[Batch]) -> _Ending:
-        stopping = asyncio.ensure_future(self._stop.wait())
-        changing = asyncio.ensure_future(self._live.changed.wait())
+        following: asyncio.Future[Batch | None] | None = None
+        events: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(event.wait())
+            for event in (self._stop, self._ordered, self._live.changed)
+        ]
+        stopping, ordered, changing = events
         try:
-            while not (self._live.changed.is_set() and self._between):
-                following = asyncio.ensure_future(anext(batches, None))
-                events = {stopping, changing} if self._between else {stopping}
-                await asyncio.wait({following, *events}, return_when=asyncio.FIRST_COMPLETED)
-                if self._stop.is_set() or not following.done():
-                    following.cancel()
-                    await asyncio.wait({following})
-                    stopped = self._stop.is_set()
-                    return _Ending.STOPPED if stopped else _Ending.NEW_PARAMETERS
+            while True:
+                following = following or asyncio.ensure_future(anext(batches, None))
+                heard = [stopping, ordered, *([changing] if self._between else [])]
+                await asyncio.wait([following, *heard], return_when=asyncio.FIRST_COMPLETED)
+                if not following.done() and self._turns():
+                    await asyncio.wait(
+                        [following, stopping, ordered],
+                        timeout=GRACE_SECONDS,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                if self._stop.is_set():
+                    return _Ending.STOPPED
+                if ordered.done():
+                    ordered = asyncio.ensure_future(self._ordered.wait())
+                    events.append(ordered)
+                if self._gives_up():
+                    return _Ending.GIVEN_UP
+                if not following.done():
+                    if self._turns():
+                        return _Ending.NEW_PARAMETERS
+                    continue
                 batch = following.result()
                 if batch is None:
                     return _Ending.OVER
+                if self._turns() and self._follows(batch):
+                    return _Ending.NEW_PARAMETERS  # it is read again
+                following = None
                 await self._take(batch)
-            return _Ending.NEW_PARAMETERS
         finally:
-            stopping.cancel()
-            changing.cancel()
+            if following is not None and not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+            for event in events:
+                event.cancel()
+
+    def _turns(self) -> bool:
+        """Whether a generator with other parameters is to take this one's place now."""
+        return self._live.changed.is_set() and self._between
+
+    def _gives_up(self) -> bool:
+        """Whether the scan under way is given up, and the generator can go on with the next."""
+        self._ordered.clear()
+        self._look_for_orders()
+        return self._given_up and self._operator.wants_resume
+
+    def _look_for_orders(self) -> None:
+        """Make nothing more of a scan about which there is an order."""
+        scan = self._scan
+        order = None if scan is None else self._orders.of(scan)
+        if scan is None or order is None or self._next >= scan.total:
+            return
+        missing = {order.action.reason: scan.total - self._next}
+        self._next = scan.total
+        self._given_up = True
+        self._tally.scan(scan.id, ScanReport(scan.total, scan.total, True, missing, scan.shape))
 
     async def _take(self, batch: Batch) -> None:
         if not isinstance(batch, Batch):
@@ -210,9 +268,9 @@ class Sourcing:
             )
         self._read = batch.stop
         if batch.stop <= self._next:
-            return  # stored in a former life
+            return  # stored in a former life, or given up
         if batch.start > self._next:
-            await self._missing(self._next, batch.start, "overrun")
+            await self._missing(self._next, batch.start, OVERRUN)
         self._next = batch.stop
         await self._send(batch)
 
@@ -235,17 +293,37 @@ class Sourcing:
         """A new scan: give it an id of this run, after the last one is accounted for."""
         await self._close()
         self._ordinal += 1
+        if self._ordinal == self._former.scan and self._passes_over(batch):
+            await self._close_left()
+            self._ordinal += 1
         self._local = batch.scan
-        self._scan = msgspec.structs.replace(
-            batch.scan,
-            id=f"{self._config.run[:12]}-{self._config.operator[:38]}-{self._ordinal}",
-            revision=await self._revision(),
-        )
+        self._scan = self._stamped(batch.scan, await self._revision())
         self._next = 0
+        self._given_up = False
+        self._lost = {}
         if self._ordinal < self._former.scan:
             self._next = self._scan.total  # all of it was stored in a former life
         elif self._ordinal == self._former.scan:
             self._next = self._former.index
+        self._look_for_orders()
+
+    def _stamped(self, scan: Scan, revision: int) -> Scan:
+        name = scan_id(self._config.run, self._config.operator, self._ordinal)
+        return msgspec.structs.replace(scan, id=name, revision=revision)
+
+    def _passes_over(self, batch: Batch) -> bool:
+        """Whether the first batch of a generator is of another scan than it was to go on with."""
+        if not self._former.index or batch.start:
+            return False
+        return self._over or (self._former_local is not None and batch.scan != self._former_local)
+
+    async def _close_left(self) -> None:
+        """What a former life left of a scan that the source does not go on with is missing."""
+        if self._former_local is not None and not self._over:
+            self._scan = self._stamped(self._former_local, self._left)
+            self._local, self._next = self._former_local, self._former.index
+            self._look_for_orders()
+            await self._close()
 
     async def _revision(self) -> int:
         """Of the parameters that every operator computes the scan with that begins."""
@@ -258,7 +336,7 @@ class Sourcing:
     async def _close(self) -> None:
         """What a scan should have had and no batch brought is missing."""
         if self._scan is not None and self._next < self._scan.total:
-            await self._missing(self._next, self._scan.total, "missing")
+            await self._missing(self._next, self._scan.total, MISSING)
 
     async def _missing(self, start: int, stop: int, reason: str) -> None:
         assert self._scan is not None  # noqa: S101  # called within a scan
@@ -271,44 +349,38 @@ class Sourcing:
         stamped = batch.replace(
             scan=scan, time=batch.time or time.time(), total=scan.total, lane=self._config.operator
         )
-        entry = _Sent(self._ordinal, batch.stop, scan.revision if batch.stop < scan.total else 0)
-        self._way.append(entry)
+        assert self._local is not None  # noqa: S101  # with the scan
+        entry = Sent(self._ordinal, batch.start, batch.stop, self._local, scan.revision)
+        self._position.sending(entry)
 
         async def stored() -> None:
-            entry.stored = True
-            await self._advance()
+            await self._position.stored(entry)
 
         parent = f"{scan.id}:{batch.start}".encode()
         ports = dict.fromkeys(self._outlet.ports, stamped)
         await self._outlet.send_all(ports, parent=parent, lane=self._config.operator, stored=stored)
-        self._tally.scan(
-            scan.id, ScanReport(batch.stop, scan.total, batch.stop >= scan.total, {}, scan.shape)
-        )
-
-    async def _advance(self) -> None:
-        while self._way and self._way[0].stored:
-            first = self._way.popleft()
-            self._resume, self._under_way = Resume(first.scan, first.stop), first.revision
-        if time.monotonic() - self._saved_at > SAVE_SECONDS:
-            self._saved_at = time.monotonic()
-            await self._save(done=False)
-
-    async def _save(self, *, done: bool) -> None:
-        state = {
-            "scan": self._resume.scan, "index": self._resume.index, "done": done,
-            "revision": self._under_way,
-        }  # fmt: skip
-        await self._broker.put(self._config.state_bucket, self._key, json.dumps(state).encode())
+        for gap in batch.tombstones:
+            if gap.reason == OVERRUN:
+                count = self._tally.dropped.get(OVERRUN, 0) + gap.stop - gap.start
+                self._tally.dropped[OVERRUN] = count
+            if gap.reason in _LOST:
+                self._lost[gap.reason] = self._lost.get(gap.reason, 0) + gap.stop - gap.start
+        over = batch.stop >= scan.total
+        told = ScanReport(batch.stop, scan.total, over, dict(self._lost), scan.shape)
+        self._tally.scan(scan.id, told)
 
     async def _finish(self) -> None:
         """The last scan is closed, and everybody told how many there were."""
+        if self._scan is None and self._former.index:  # nothing was left to yield
+            self._ordinal = self._former.scan
+            await self._close_left()
         await self._close()
         name = self._config.operator
         await self._outlet.send_end(
             name, self._ordinal + 1, lane=name, parent=b"end of " + name.encode()
         )
         await self._broker.flush()
-        await self._save(done=True)
+        await self._position.save(done=True)
 
 
 async def _closed(batches: Any) -> None:
