@@ -6,6 +6,7 @@ from interact import _codec
 from interact._errors import TooLarge
 from interact._kernel import failure
 from interact._letters import Letters
+from interact._redrive import letter
 from interact._tally import Tally
 from interact.testing import frames
 from interact_api.config import OperatorConfig
@@ -56,7 +57,12 @@ async def test_undecodable_messages_that_begin_alike_are_both_kept(broker, lette
     for tail in (b"one", b"two"):
         await letters.undecodable("part", b"\xff" * 5000 + tail, error, stored=nothing)
 
-    assert {payload[-3:] for payload in broker.kept.values()} == {b"one", b"two"}
+    kept = [letter(1, payload, 0.0) for payload in broker.kept.values()]
+    assert {one.raw for one in kept} == {b"\xff" * 5000 + b"one", b"\xff" * 5000 + b"two"}
+    assert {one.error for one in kept} == {"WireError: message magic is b'': must be ours"}
+    assert {(one.kind, one.operator, one.port) for one in kept} == {
+        ("undecodable", "fragile", "part")
+    }
 
 
 async def test_the_beginning_is_kept_of_what_no_letter_can_hold(broker, letters):
@@ -68,7 +74,8 @@ async def test_the_beginning_is_kept_of_what_no_letter_can_hold(broker, letters)
     error = WireError("magic", b"", "must be ours")
     await letters.undecodable("part", bytes(LIMIT + 1), error, stored=stored)
 
-    assert [len(payload) for payload in broker.kept.values()] == [LIMIT // 2]
+    [kept] = [letter(1, payload, 0.0) for payload in broker.kept.values()]
+    assert (len(kept.raw), kept.whole) == (LIMIT // 2, False)
     assert answered == [True]
 
 

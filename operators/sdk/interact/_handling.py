@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from interact_api.config import InputConfig, OperatorConfig
-from interact_api.report import ScanReport
 from interact_api.wire import Header, WireError
 
-from interact import _codec
+from interact import _codec, _redrive
 from interact._attempts import Attempts
 from interact._batches import Batch
 from interact._calling import Caller
+from interact._collecting import Collecting
 from interact._computing import Computing, Guards, Work
 from interact._coverage import Lane, Ledger
 from interact._errors import TooLarge, TransientError
@@ -65,6 +65,9 @@ class Handling:
             else None
         )
         self.letters = Letters(config, broker, tally)
+        self._collecting = Collecting(self.ledger, tally)
+        if self.reducing is not None:
+            self.reducing.keep = self.letters.failed
         self.later: Later[tuple[Work, ...]] = Later()
         self.holding = Holding(
             min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
@@ -85,7 +88,7 @@ class Handling:
 
     def use(self, values: Mapping[str, Any], revision: int) -> None:
         """Parameters have changed, between two messages."""
-        self.outlet.revision = revision
+        self.outlet.revision = self.letters.revision = revision
         self.breaker.probe()
         if self.reducing is None:
             self.kernel.configure(values)
@@ -99,7 +102,8 @@ class Handling:
         except WireError as error:
             self.tally.fail(f"{self.config.operator}.{entry.port}: {error}", frames=0)
             return
-        if header.kind not in {"none", "end"}:
+        sent_again = _redrive.ADDRESSEE in header.attributes  # an older one, not for us
+        if header.kind not in {"none", "end"} and not sent_again:
             self.kernel.side[entry.port] = batch
 
     async def handle(self, entry: InputConfig, delivery: Delivery) -> None:
@@ -116,9 +120,16 @@ class Handling:
             said = ending(header) if kind == "end" else None
         except WireError as error:
             await self.letters.undecodable(
-                entry.port, delivery.payload, error, stored=partial(self.holding.done, delivery)
-            )
+                entry.port, delivery.payload, error, stored=partial(self.holding.done, delivery),
+                came=(entry, delivery),
+            )  # fmt: skip
             return
+        if header.edition:
+            ours = _redrive.received(header, batch, self.config.operator, entry.port)
+            if ours is None:
+                await self.holding.done(delivery)
+                return
+            batch = ours
         if said is not None:
             await self._end(*said, header, entry, delivery)
         elif entry.join == "zip":
@@ -138,9 +149,9 @@ class Handling:
 
     async def _join(self, work: Work) -> None:
         """Keep a half until the others of the same frames have come."""
-        entry, delivery, _, batch = work
+        entry, delivery, header, batch = work
         halves, repeated = self._pairs.add(
-            (batch.scan.id, batch.start, batch.stop), entry.port, work
+            (batch.scan.id, batch.start, batch.stop, header.edition), entry.port, work
         )
         if repeated is not None and repeated[1].sequence == delivery.sequence:
             self.holding.drop(repeated[1])  # an answer would be one for this half, too
@@ -155,13 +166,16 @@ class Handling:
         one = len(works) == 1
         given = {entry.port: batch} if one else {work[0].port: work[3] for work in works}
         lane = (entry.source, header.lane)
+        self.letters.works = works
         counted = self.keeps_ledger and batch.stop > batch.start
         answer = self._answer(
             batch.scan.id, (delivery,) if one else tuple(work[1] for work in works)
         )
         if counted:
-            fresh = self._fresh(lane, batch)
+            fresh = self._collecting.fresh(lane, batch, header.edition)
             if fresh is None:
+                if self._collecting.too_late(batch, header.edition):
+                    await self._too_late(header, given)
                 await answer()
                 return
             given = {port: _only(part, fresh) for port, part in given.items()}
@@ -185,7 +199,9 @@ class Handling:
         elif self.breaker.in_a_row:
             self._worked()
         if counted:
-            self._mark(lane, batch, result.failed)
+            covered = settled(batch, batch, result.failed) if result.failed else batch
+            self._collecting.mark(lane, covered, header.edition)
+            self.look_done()
         await self._send(works, given, result, answer)
 
     async def _send(
@@ -195,8 +211,9 @@ class Handling:
         if self.operator.display:
             picture = result.outputs.get("display")
             await self.outlet.show(
-                picture, source=entry.source, parent=header.identity, stored=answer
-            )
+                picture, source=entry.source, parent=header.identity, stored=answer,
+                edition=header.edition,
+            )  # fmt: skip
             return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
         lane, interim = _lane(entry, header), batch.stop == batch.start
@@ -205,13 +222,15 @@ class Handling:
             for port, output in result.outputs.items()
             if not (interim and output is None)
         }
+        send = partial(
+            self.outlet.send_all, parent=parent, lane=lane, stored=answer, edition=header.edition
+        )
         try:
-            await self.outlet.send_all(outputs, parent=parent, lane=lane, stored=answer)
+            await send(outputs)
         except (TooLarge, WireError) as error:  # the same again however often it is tried
             failed = (failure(given, error),)
             await self.letters.failed(header, failed)
-            instead = {port: settled(batch, None, failed) for port in outputs}
-            await self.outlet.send_all(instead, parent=parent, lane=lane, stored=answer)
+            await send({port: settled(batch, None, failed) for port in outputs})
 
     # -- what goes wrong --------------------------------------------------------------------------
 
@@ -222,11 +241,36 @@ class Handling:
 
     async def _reduce(self, reducing: Reducing, work: Work, lane: Lane, part: Batch) -> None:
         before = self.tally.frames_failed
-        await self._computing.add(reducing, work, lane, part, self._failed)
+        if work[3].scan.id in self.ledger.over:
+            await self._correct(reducing, work, lane, part)
+        else:
+            await self._computing.add(reducing, work, lane, part, self._failed)
         if 0 < len(part) <= self.tally.frames_failed - before:
             self._none_worked("; ".join(self.tally.snapshot().errors[-1:]))
         elif self.breaker.in_a_row:
             self._worked()
+
+    async def _correct(self, reducing: Reducing, work: Work, lane: Lane, part: Batch) -> None:
+        """Add frames to a scan that is over; its state comes from its checkpoint."""
+        scan_id, keeping = work[3].scan.id, self.keeping
+        reducing.in_use = scan_id
+        try:
+            if keeping is not None and await keeping.reopen(scan_id):
+                await self._computing.add(reducing, work, lane, part, self._failed)
+            else:
+                await self._too_late(work[2], {work[0].port: part})
+        finally:
+            reducing.in_use = ""
+            reducing.release(scan_id)
+
+    async def _too_late(self, header: Header, given: Mapping[str, Batch]) -> None:
+        scan = next(iter(given.values())).scan
+        words = (
+            f"scan {scan.id} is over, and what its result was made of is kept no more: "
+            "send the scan again from its source, then drop this letter"
+        )
+        self.tally.warn(words)
+        await self.letters.failed(header, (Failed(given, words, ""),))
 
     async def _failed(self, header: Header, batch: Batch, failed: tuple[Failed, ...]) -> None:
         await self.letters.failed(header, failed)
@@ -245,33 +289,6 @@ class Handling:
         self.tally.breaker = ""
 
     # -- what is known of scans -------------------------------------------------------------------
-
-    def _fresh(self, lane: Lane, batch: Batch) -> Any:
-        ledger = self.ledger.scan(lane, batch)
-        if ledger is None:
-            return None
-        if batch.stop > ledger.total:
-            self.tally.warn(
-                f"scan {batch.scan.id} has {ledger.total} frames; more came and were left out"
-            )
-            return None
-        return ledger.fresh(lane, batch)
-
-    def _mark(self, lane: Lane, batch: Batch, failed: tuple[Failed, ...]) -> None:
-        """A sink has done a batch: its scan may be complete."""
-        ledger = self.ledger.scan(lane, batch)
-        if ledger is None:
-            return
-        ledger.mark(lane, settled(batch, batch, failed) if failed else batch)
-        missing = dict(getattr(batch, "missing", None) or ledger.missing)
-        self.tally.scan(
-            batch.scan.id,
-            ScanReport(ledger.progress, ledger.total, ledger.complete, missing, batch.scan.shape),
-        )
-        if ledger.complete:
-            self.ledger.close(batch.scan.id, lane[1].partition(">")[0])
-            self.tally.scans_complete += 1
-        self.look_done()
 
     def look_done(self) -> None:
         """Say so if every scan of every source is complete."""

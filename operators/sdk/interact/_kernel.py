@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from interact._batches import Batch, Bytes, Image, check_same_frames
-from interact._errors import BatchError, TransientError
+from interact._errors import BatchError, TooLarge, TransientError
 from interact._operator import Operator
 from interact._scan import gaps
 
@@ -222,5 +222,6 @@ def failure(given: Mapping[str, Batch], error: Exception, *, attempts: int = 1) 
     """All frames of a message as failed, with what was raised."""
     trace = "".join(traceback.format_exception(error, limit=-4))
     kind = error.kind if isinstance(error, TransientError) else "exception"
+    kind = "too-large" if isinstance(error, TooLarge) else kind
     words = f"{type(error).__name__}: {error}"[:MOST_WORDS]
     return Failed(given, words, trace[-MOST_WORDS:], kind, attempts)

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from typing import Generic, TypeVar
 
 Half = TypeVar("Half")
-Key = tuple[str, int, int]
-"""Scan, start and stop: what both halves cover."""
+Key = tuple[str, int, int, int]
+"""Scan, start and stop: what both halves cover; and the edition."""
 
 
 class Pairs(Generic[Half]):

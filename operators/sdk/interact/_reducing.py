@@ -23,8 +23,8 @@ from interact._reducer import Progress, Reducer
 from interact._scan import gaps
 from interact._tally import Tally
 
-Keep = Callable[[tuple[Failed, ...]], Awaitable[None]]
-"""Keeps frames that could not be added, with the reason."""
+Keep = Callable[[Header, tuple[Failed, ...]], Awaitable[None]]
+"""Keeps frames of a message that could not be added, with the reason, and counts them."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,6 +60,9 @@ class Reducing:
         self._open: dict[str, _Open] = {}
         self._over: dict[str, _Open] = {}
         """Scans that are over, lack failed frames, and are not in a checkpoint as they are."""
+        self.in_use = ""
+        """A scan that is over whose state must stay in memory."""
+        self.keep: Keep = self._count
         self._finals = 0
         self._no_finals = asyncio.Event()
         self._no_finals.set()
@@ -71,20 +74,18 @@ class Reducing:
         """Use these values of the parameters from the next message, or result, on."""
         configure(self.reducer, self._operator.parameters, values)
 
-    async def add(
-        self, lane: Lane, header: Header, part: Batch, whole: Batch, keep: Keep | None = None
-    ) -> None:
+    async def add(self, lane: Lane, header: Header, part: Batch, whole: Batch) -> None:
         """Take the frames of a message that are new; give a result if the scan is full.
 
         A scan that is over takes a newer edition of frames that failed, and gives its result again.
-        ``keep`` keeps frames that cannot be added, before they count as failed.
+        Its state is in memory then, and `in_use` says so.
         """
         since = time.perf_counter()
         opened = self._opened(lane, header, whole)
         scan = opened.ledger
         failed = self._add(opened.state, part)
-        if failed and keep is not None:
-            await keep(failed)
+        if failed:
+            await self.keep(header, failed)  # before they count as failed
         scan.mark(lane, whole if not failed else _lost(whole), header.edition)
         opened.changed, opened.last, opened.unsaved = True, whole, True
         size = sum(array.nbytes for array in part.arrays().values())
@@ -117,10 +118,14 @@ class Reducing:
         try:
             self.reducer.add(state, part)
         except Exception as error:  # whatever it raises concerns this message
-            text = f"{self._operator.name}: {type(error).__name__}: {error}"
-            self._tally.fail(text, frames=len(part))
             return (failure({self._operator.inputs[0].name: part}, error),)
         return ()
+
+    async def _count(self, header: Header, failed: tuple[Failed, ...]) -> None:
+        del header
+        for one in failed:
+            frames = len(next(iter(one.part.values())))
+            self._tally.fail(f"{self._operator.name}: {one.error}", frames)
 
     def _result(self, state: Any, progress: Progress) -> Any:
         try:
@@ -153,7 +158,9 @@ class Reducing:
     def release(self, scan_id: str) -> None:
         """The state of a scan that is over is in a checkpoint, or not wanted any more."""
         opened = self._over.get(scan_id)
-        if opened is not None and not (opened.unsaved and scan_id in self._ledger.correctable):
+        if opened is None or scan_id == self.in_use:
+            return
+        if not (opened.unsaved and scan_id in self._ledger.correctable):
             del self._over[scan_id]
 
     def kept(self, scan_id: str) -> Any:
