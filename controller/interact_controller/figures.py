@@ -1,11 +1,12 @@
 """The numbers of a pipeline's status: operators, edges, scans."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from interact_api import names
 from interact_api.board import Board, ScanView
 from interact_api.conditions import Reason
+from interact_api.flow import Edge
 from interact_api.model import INT64
 from interact_api.pipeline_status import (
     EdgeState,
@@ -15,11 +16,12 @@ from interact_api.pipeline_status import (
     ScanState,
 )
 from interact_api.plain import entries, mapping
-from interact_api.topology import split
+from interact_api.records import Pace
 
 from interact_controller import diagnosis
 from interact_controller.desired.state import Desired
 from interact_controller.diagnosis import Finding
+from interact_controller.edges import letters
 from interact_controller.observed import Observed
 
 MOST_SCANS = 16
@@ -46,6 +48,7 @@ def operators(
     observed: Observed, desired: Desired, troubles: Mapping[str, Finding]
 ) -> Iterator[OperatorState]:
     """One entry for each operator."""
+    kept = letters(observed)
     for one in desired.workloads:
         live = observed.workloads.get(one.name)
         record = observed.board.operators.get((observed.name, one.operator))
@@ -57,14 +60,14 @@ def operators(
                 revisions.append(replica.report.revision)
                 refused.update(replica.report.refused)
         trouble = troubles.get(one.operator)
-        frames, size = record.rates() if record is not None and replicas else (0.0, 0.0)
+        pace = record.pace() if record is not None and replicas else Pace()
         yield OperatorState(
             name=one.operator,
             image=one.image,
             ready=min(live.ready, 10_000) if live is not None else 0,
             replicas=replicas,
-            frames_per_second=rounded(frames),
-            bytes_per_second=rounded(size),
+            frames_per_second=rounded(pace.frames),
+            bytes_per_second=rounded(pace.bytes),
             parameter_revision=max(min(revisions, default=0), 0),
             refused_parameters=tuple(
                 RefusedParameter(name=name, message=words[:_LONGEST])
@@ -72,6 +75,10 @@ def operators(
                 if name in desired.configs[one.operator].parameters
             ),
             message=trouble.message[:_LONGEST] if trouble is not None else "",
+            kernel_seconds_per_message=rounded(pace.message_seconds or 0.0),
+            delay_p50_seconds=rounded(pace.delay_p50 or 0.0),
+            delay_p99_seconds=rounded(pace.delay_p99 or 0.0),
+            dead_letters=kept.by_operator.get(one.operator, 0) if kept is not None else 0,
         )
 
 
@@ -80,22 +87,28 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.2g}")
 
 
-def edges(observed: Observed) -> Iterator[EdgeState]:
+def edges(observed: Observed, seen: Sequence[Edge], now: datetime) -> Iterator[EdgeState]:
     """One entry for each edge whose stream is there."""
-    for edge in observed.pipeline.spec.edges:
-        (source, port), (target, entry) = split(edge.source), split(edge.target)
-        name = names.stream(observed.namespace, observed.name, source, port)
-        stream = (observed.streams or {}).get(name)
-        if stream is None:
-            continue
-        consumer = (stream.consumers or {}).get(names.durable(target, entry))
+    kept = letters(observed)
+    by_operator = kept.by_operator if kept is not None else {}
+    for one in seen:
         yield EdgeState(
-            source=edge.source,
-            target=edge.target,
-            pending_messages=consumer.pending if consumer is not None else 0,
-            pending_bytes=stream.bytes,
-            redelivered=consumer.redelivered if consumer is not None else 0,
+            source=one.source,
+            target=one.target,
+            pending_messages=one.pending,
+            pending_bytes=one.bytes,
+            bytes_limit=max(one.bytes_limit, 0),
+            ack_pending_messages=one.held,
+            oldest_message_time="" if one.idle else _time(one.oldest_at),
+            redelivered=one.redelivered,
+            dead_lettered=by_operator.get(one.reader, 0),
+            stuck=bool(one.still(now.timestamp())),
         )
+
+
+def _time(seconds: float) -> str:
+    """Seconds since 1970 as Kubernetes writes times; empty for none."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if seconds else ""
 
 
 def scans(board: Board, pipeline: str, before: Mapping[str, Any]) -> tuple[ScanState, ...]:

@@ -166,13 +166,16 @@ class JetStream:
         Raises:
             BrokerUnreachable: If no server answers in time.
         """
+        letters = names.dead_letter_stream(namespace, pipeline)
         listed = {
-            names.dead_letter_stream(namespace, pipeline),
             names.images_stream(namespace, pipeline),
             f"KV_{names.state_bucket(namespace, pipeline)}",
             *(await self._listed()).get((namespace, pipeline), ()),
         }
-        found = await asyncio.gather(*(self.stream(one) for one in sorted(listed)))
+        found = await asyncio.gather(
+            self._plain(letters, {"subjects_filter": ">"}),
+            *(self.stream(one) for one in sorted(listed)),
+        )
         there = [one for one in found if one is not None]
         self.saw[namespace, pipeline] = stream_json.signature(there)
         return there
@@ -190,11 +193,11 @@ class JetStream:
             BrokerUnreachable: If no server answers in time.
         """
         found = await self._plain(name)
-        return await self._with_consumers(found[0]) if found else None
+        return await self._with_consumers(found) if found is not None else None
 
-    async def _plain(self, name: str) -> list[StreamSeen]:
-        answer = await self._call(f"STREAM.INFO.{name}", missing=True)
-        return [stream_json.stream(answer)] if answer else []
+    async def _plain(self, name: str, asked: Mapping[str, Any] | None = None) -> StreamSeen | None:
+        answer = await self._call(f"STREAM.INFO.{name}", asked, missing=True)
+        return stream_json.stream(answer) if answer else None
 
     async def _list(self, asked: Mapping[str, Any]) -> list[StreamSeen]:
         pages = self._pages("STREAM.LIST", "streams", asked)

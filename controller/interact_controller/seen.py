@@ -30,7 +30,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class ConsumerSeen:
-    """A durable consumer as it is, and what waits at it."""
+    """A durable consumer as it is, and what waits at it.
+
+    ``acknowledged_at`` is when it acknowledged last, in seconds since 1970; 0 if never.
+    """
 
     durable: str
     ack_wait_seconds: float
@@ -39,6 +42,7 @@ class ConsumerSeen:
     pending: int = 0
     ack_pending: int = 0
     redelivered: int = 0
+    acknowledged_at: float = 0.0
 
     @property
     def idle(self) -> bool:
@@ -48,7 +52,12 @@ class ConsumerSeen:
 
 @dataclass(frozen=True)
 class StreamSeen:
-    """A stream as it is. ``consumers`` is None where only the stream was asked for."""
+    """A stream as it is. ``consumers`` is None where only the stream was asked for.
+
+    ``last_sequence`` counts the messages there ever were; ``oldest_at`` is when the oldest one came,
+    in seconds since 1970, 0 if there is none; ``subjects_held`` counts messages by subject, where
+    that was asked for.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -63,3 +72,6 @@ class StreamSeen:
     bytes: int = 0
     consumer_count: int = 0
     consumers: Mapping[str, ConsumerSeen] | None = None
+    last_sequence: int = 0
+    oldest_at: float = 0.0
+    subjects_held: Mapping[str, int] = field(default_factory=dict[str, int])

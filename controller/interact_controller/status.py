@@ -1,22 +1,26 @@
 """A pipeline's status: conditions, phase and numbers, as one value to be written once, last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from interact_api.conditions import Condition, ConditionType, Reason
+from interact_api.flow import Edge
 from interact_api.pipeline_status import Phase, PipelineStatus
 from interact_api.plain import entries, mapping
 
 from interact_controller import figures
 from interact_controller.desired.state import Desired, Stage
 from interact_controller.diagnosis import PROGRESS, Finding
+from interact_controller.edges import edges, letters, letters_ever
 from interact_controller.errors import Stalled, Waiting
 from interact_controller.observed import Observed
 from interact_controller.seen import Manifest
 from interact_controller.verdicts import FALSE, TRUE, Verdict, verdicts
 
 _LONGEST: Final = 4000
+_KEPT: Final = ("operators", "edges", "scans", "deadLetters", "deadLettersEver")
+"""What a status tells on where nothing newer can be said."""
 
 
 def status(
@@ -35,7 +39,8 @@ def status(
     """
     before = mapping(observed.manifest.get("status"))
     troubles = figures.findings(observed, desired) if desired is not None else {}
-    found = tuple(verdicts(observed, desired, trouble, troubles, now))
+    seen = edges(observed)
+    found = tuple(verdicts(observed, desired, trouble, troubles, seen, now))
     ready = found[0]
     value = PipelineStatus(
         phase=_phase(observed, desired, trouble, ready),
@@ -43,7 +48,7 @@ def status(
         conditions=conditions(
             found, before.get("conditions"), observed.pipeline.metadata.generation, now
         ),
-        **_numbers(observed, desired, troubles, before),
+        **_numbers(observed, desired, troubles, before, seen, now),
     )
     return dumped(value)
 
@@ -127,26 +132,37 @@ def _numbers(
     desired: Desired | None,
     troubles: Mapping[str, Finding],
     before: Mapping[str, Any],
+    seen: Sequence[Edge],
+    now: datetime,
 ) -> dict[str, Any]:
     """What the models call operators, edges, scans, and the printer columns."""
     if desired is None:
-        kept = PipelineStatus.model_validate(
-            {key: before[key] for key in ("operators", "edges", "scans") if key in before}
-        )
+        kept = PipelineStatus.model_validate({key: before[key] for key in _KEPT if key in before})
         return {name: getattr(kept, name) for name in kept.model_fields_set}
     operators = tuple(figures.operators(observed, desired, troubles))
-    edges = tuple(figures.edges(observed))
+    dead = letters(observed)
+    told: dict[str, Any] = {
+        "edges": tuple(figures.edges(observed, seen, now)),
+        "dead_letters": dead.messages if dead is not None else 0,
+        "dead_letters_ever": letters_ever(observed),
+    }
     if observed.streams is None:  # the last figures are better than none
-        edges = PipelineStatus.model_validate({"edges": before.get("edges", ())}).edges
+        former = {
+            name: before[name]
+            for name in ("edges", "deadLetters", "deadLettersEver")
+            if name in before
+        }
+        last = PipelineStatus.model_validate(former)
+        told = {name: getattr(last, name) for name in told}
     wanted = {one.name for one in observed.pipeline.spec.operators}
     ready = sum(1 for one in operators if one.name in wanted and 0 < one.replicas <= one.ready)
     sources = [one for one in observed.board.of(observed.name) if one.is_source]
     rate = sum(one.rates()[0] for one in sources) if desired.stage is Stage.RUNNING else 0.0
     return {
         "operators": operators,
-        "edges": edges,
+        **told,
         "scans": figures.scans(observed.board, observed.name, before),
         "ready_operators": f"{ready}/{len(wanted)}",
         "frames_per_second": figures.rounded(rate),
-        "lag": sum(one.pending_messages for one in edges),
+        "lag": sum(one.pending_messages for one in told["edges"]),
     }

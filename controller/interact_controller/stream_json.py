@@ -1,6 +1,7 @@
 """Streams, consumers and buckets as JetStream's API writes them (NATS ADR-8, ADR-31), and back. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from interact_api.model import GROUP
@@ -97,6 +98,9 @@ def stream(answer: Mapping[str, Any]) -> StreamSeen:
         messages=state.get("messages", 0),
         bytes=state.get("bytes", 0),
         consumer_count=state.get("consumer_count", 0),
+        last_sequence=state.get("last_seq", 0),
+        oldest_at=_seconds(state.get("first_ts", "")) if state.get("messages") else 0.0,
+        subjects_held=state.get("subjects") or {},
     )
 
 
@@ -114,7 +118,16 @@ def consumer(answer: Mapping[str, Any]) -> ConsumerSeen | None:
         pending=answer.get("num_pending", 0),
         ack_pending=answer.get("num_ack_pending", 0),
         redelivered=answer.get("num_redelivered", 0),
+        acknowledged_at=_seconds((answer.get("ack_floor") or {}).get("last_active", "")),
     )
+
+
+def _seconds(time: str) -> float:
+    """A time of the server (RFC 3339) as seconds since 1970; 0 for what is none."""
+    try:
+        return max(datetime.fromisoformat(time).timestamp(), 0.0)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def signature(streams: Iterable[StreamSeen]) -> int:

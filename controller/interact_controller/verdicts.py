@@ -1,21 +1,21 @@
 """The conditions of a pipeline before they have a time: each says what holds, why, and what to do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from interact_api import names
+from interact_api import flow
 from interact_api.conditions import ConditionStatus, ConditionType, Reason
+from interact_api.flow import Edge
 from interact_api.plain import entries, mapping
 
 from interact_controller.desired.state import Desired, Stage
 from interact_controller.diagnosis import PROGRESS, Finding
+from interact_controller.edges import letters
 from interact_controller.errors import Stalled, Waiting
 from interact_controller.observed import Observed
 
-FULL_SHARE: Final = 0.9
-"""Share of a stream's bytes from which its producers are about to wait."""
 FLOW_SECONDS: Final = 15.0
 """Silence of all counters after which a pipeline counts as idle."""
 _STREAM_REASONS: Final = frozenset({Reason.OVER_BUDGET, Reason.STREAM_REFUSED})
@@ -43,6 +43,7 @@ def verdicts(
     desired: Desired | None,
     trouble: Stalled | Waiting | None,
     troubles: Mapping[str, Finding],
+    seen: Sequence[Edge],
     now: datetime,
 ) -> Iterator[Verdict]:
     """All conditions, Ready first; abnormal ones only while they hold."""
@@ -57,7 +58,7 @@ def verdicts(
         yield Verdict(ConditionType.STALLED, TRUE, trouble.reason, str(trouble))
     elif ready.status is not TRUE:
         yield Verdict(ConditionType.RECONCILING, TRUE, ready.reason, ready.message)
-    yield from _abnormal(observed)
+    yield from _abnormal(observed, desired, seen, now)
 
 
 def _ready(
@@ -184,47 +185,24 @@ def _known(reason: Any) -> Reason:
 
 
 def _completion(observed: Observed) -> tuple[Reason, str]:
-    letters = _dead_letters(observed)
-    if letters:
-        words = f"every scan is accounted for; {letters:,} messages are dead letters"
+    kept = letters(observed)
+    if kept is not None and kept.messages:
+        words = f"every scan is accounted for; {kept.messages:,} messages are dead letters"
         return Reason.COMPLETED_WITH_DEAD_LETTERS, words
     return Reason.COMPLETED, "every scan is accounted for"
 
 
-def _dead_letters(observed: Observed) -> int:
-    name = names.dead_letter_stream(observed.namespace, observed.name)
-    stream = (observed.streams or {}).get(name)
-    return stream.messages if stream is not None else 0
+_WHILE_WORKING: Final = frozenset(
+    {ConditionType.STUCK, ConditionType.DEADLOCKED, ConditionType.BREAKER_OPEN}
+)
+"""What is abnormal only while operators are to work."""
 
 
-def _abnormal(observed: Observed) -> Iterator[Verdict]:
-    streams = observed.streams or {}
-    letters = streams.get(names.dead_letter_stream(observed.namespace, observed.name))
-    full = sorted(
-        {
-            edge.source
-            for edge in observed.pipeline.spec.edges
-            if (stream := streams.get(_stream(observed, edge.source))) is not None
-            and stream.discard.lower() == "new"
-            and stream.bytes >= FULL_SHARE * stream.max_bytes
-        }
-    )
-    if full:
-        words = f"the streams of {', '.join(full)} are full; their producers wait for the readers"
-        yield Verdict(ConditionType.BACK_PRESSURED, TRUE, Reason.STREAM_FULL, words)
-    if letters is not None and letters.messages:
-        words = (
-            f"{letters.messages:,} messages could not be processed; they are kept in stream "
-            f"{letters.name}"
-        )
-        yield Verdict(ConditionType.DEAD_LETTERING, TRUE, Reason.FRAMES_FAILED, words)
-        if letters.bytes >= FULL_SHARE * letters.max_bytes:
-            words = (
-                f"stream {letters.name} is full; look at it, then purge it, so that work goes on"
-            )
-            yield Verdict(ConditionType.DEAD_LETTER_FULL, TRUE, Reason.STORE_FULL, words)
-
-
-def _stream(observed: Observed, endpoint: str) -> str:
-    operator, _, port = endpoint.partition(".")
-    return names.stream(observed.namespace, observed.name, operator, port)
+def _abnormal(
+    observed: Observed, desired: Desired | None, seen: Sequence[Edge], now: datetime
+) -> Iterator[Verdict]:
+    working = desired is not None and desired.stage in {Stage.RUNNING, Stage.DRAINING}
+    records = observed.board.of(observed.name)
+    for one in flow.troubles(records, seen, letters(observed), now.timestamp()):
+        if working or one.type not in _WHILE_WORKING:
+            yield Verdict(one.type, TRUE, one.reason, one.message)

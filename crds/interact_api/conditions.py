@@ -9,7 +9,7 @@ from interact_api.model import Int, Model
 
 
 class ConditionType(StrEnum):
-    """What a condition is about; the last seven are there only while something is abnormal."""
+    """What a condition is about; the last eight are there only while something is abnormal."""
 
     READY = "Ready"
     ACCEPTED = "Accepted"
@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     DEAD_LETTERING = "DeadLettering"
     DEAD_LETTER_FULL = "DeadLetterFull"
     BREAKER_OPEN = "BreakerOpen"
+    STUCK = "Stuck"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     WAITS_IN_A_RING = "WaitsInARing"
     FRAMES_FAILED = "FramesFailed"
     TOO_MANY_FAILURES = "TooManyFailures"
+    NOTHING_ACKNOWLEDGED = "NothingAcknowledged"
     UNKNOWN = "Unknown"
 
 

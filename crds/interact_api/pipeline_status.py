@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from interact_api.conditions import Condition
-from interact_api.model import Int, Label, Model, Number, ParameterName, Present, Text, Word
+from interact_api.model import Bool, Int, Label, Model, Number, ParameterName, Present, Text, Word
 from interact_api.ports import Endpoint
 
 
@@ -48,6 +48,19 @@ class OperatorState(Model):
         default=(), description="Values that were not taken."
     )
     message: Text = Field(default="", description="What is wrong, if anything.")
+    kernel_seconds_per_message: Number = Field(
+        default=0.0, ge=0, description="Seconds of work for one message, of late."
+    )
+    delay_p50_seconds: Number = Field(
+        default=0.0, ge=0, description="From the source to here, for half of the messages of late."
+    )
+    delay_p99_seconds: Number = Field(
+        default=0.0, ge=0, description="The same, for 99 of a hundred."
+    )
+    dead_letters: Int = Field(default=0, ge=0, description="Its messages that are kept aside.")
+    scale_message: Text = Field(
+        default="", description="Why it has this number of replicas, where what is pending says."
+    )
 
     list_keys: ClassVar[dict[str, tuple[str, ...]]] = {"refused_parameters": ("name",)}
 
@@ -59,8 +72,18 @@ class EdgeState(Model):
     target: Endpoint = Field(alias="to", description="Input port, as operator.port.")
     pending_messages: Int = Field(default=0, ge=0, description="Messages not yet delivered.")
     pending_bytes: Int = Field(default=0, ge=0, description="Bytes in the stream.")
+    bytes_limit: Int = Field(default=0, ge=0, description="Bytes the stream holds at most.")
+    ack_pending_messages: Int = Field(
+        default=0, ge=0, description="Messages delivered and not acknowledged."
+    )
+    oldest_message_time: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="When the oldest message came (RFC 3339); empty if none waits."
+    )
     redelivered: Int = Field(default=0, ge=0, description="Messages delivered more than once.")
-    dead_lettered: Int = Field(default=0, ge=0, description="Messages given up.")
+    dead_lettered: Int = Field(
+        default=0, ge=0, description="Messages given up, of all edges to the operator."
+    )
+    stuck: Bool = Field(default=False, description="Whether nothing was acknowledged for long.")
 
 
 class ScanPhase(StrEnum):
@@ -110,6 +133,10 @@ class PipelineStatus(Model):
         default=0.0, ge=0, description="Frames a second at the sources."
     )
     lag: Int = Field(default=0, ge=0, description="Messages pending on all edges.")
+    dead_letters: Int = Field(default=0, ge=0, description="Messages that are kept aside.")
+    dead_letters_ever: Int = Field(
+        default=0, ge=0, description="Messages that were ever put aside, since the stream is there."
+    )
 
     list_keys: ClassVar[dict[str, tuple[str, ...]]] = {
         "conditions": ("type",),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from controller.building import KEY, NAMESPACE, Lab, catalogue, chain, operator
+from interact_api.stream_plan import MIB
 from interact_controller.children import PodSeen
 from interact_controller.diagnosis import finding
 from interact_controller.seen import Key, Kind
@@ -280,7 +281,12 @@ async def test_the_numbers_of_edges_operators_and_scans_are_there():
         "to": "c.frames",
         "pendingMessages": 9,
         "pendingBytes": 0,
+        "bytesLimit": 256 * MIB,
+        "ackPendingMessages": 0,
+        "oldestMessageTime": "",
         "redelivered": 0,
+        "deadLettered": 0,
+        "stuck": False,
     }
     assert lab.status["lag"] == 9
     assert (states["c"]["ready"], states["c"]["replicas"]) == (2, 2)
@@ -303,6 +309,44 @@ async def test_a_full_stream_is_back_pressure():
     await lab.look()
 
     assert (full, lab.condition("BackPressured")) == (("True", "StreamFull"), ("", ""))
+
+
+async def test_dead_letters_are_told_by_operator_and_in_all():
+    lab = Lab()
+    await lab.run()
+    dead = lab.streams.there["interact-dead_lab_scan"]
+    held = {"interact-dead.lab.scan.c": 2}
+    lab.streams.there[dead.name] = replace(
+        dead, messages=2, bytes=80, last_sequence=9, subjects_held=held
+    )
+
+    await lab.look()
+
+    states = {one["name"]: one["deadLetters"] for one in lab.status["operators"]}
+    assert states == {"r": 0, "c": 2, "t": 0, "s": 0}
+    assert {one["to"]: one["deadLettered"] for one in lab.status["edges"]}["c.frames"] == 2
+    assert (lab.status["deadLetters"], lab.status["deadLettersEver"]) == (2, 9)
+    assert lab.condition("DeadLettering") == ("True", "FramesFailed")
+    assert "interact dlq list scan" in lab.message("DeadLettering")
+
+
+async def test_a_reader_that_acknowledges_nothing_is_stuck_while_it_is_to_work():
+    lab = Lab()
+    await lab.run()
+    name = "interact_lab_scan_r_frames"
+    lab.streams.hold(name, "c_frames", 3)
+    live = lab.streams.there[name]
+    long_ago = lab.time.timestamp() - 3600
+    lab.streams.there[name] = replace(live, oldest_at=long_ago)
+
+    await lab.look()
+    stuck, edge = lab.condition("Stuck"), lab.status["edges"][0]
+    lab.memory.edit(KEY, suspend=True)
+    await lab.run()
+
+    assert stuck == ("True", "NothingAcknowledged")
+    assert (edge["stuck"], edge["oldestMessageTime"]) == (True, "2025-12-31T23:00:04Z")
+    assert lab.condition("Stuck") == ("", "")
 
 
 def test_a_status_without_its_figures_keeps_what_people_wait_for():

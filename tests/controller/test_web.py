@@ -1,5 +1,6 @@
 """What the process answers to probes and to Prometheus."""
 
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -14,10 +15,23 @@ STATUS: Manifest = {
         {"type": "Ready", "status": "False", "reason": "Crashing"},
         {"type": "Accepted", "status": "True", "reason": "Accepted"},
     ],
+    "operators": [{"name": "a", "replicas": 3, "ready": 2}],
     "edges": [
-        {"from": "a.out", "to": "b.in", "pendingMessages": 7, "pendingBytes": 900, "redelivered": 2}
+        {
+            "from": "a.out",
+            "to": "b.in",
+            "pendingMessages": 7,
+            "pendingBytes": 900,
+            "bytesLimit": 1000,
+            "ackPendingMessages": 5,
+            "oldestMessageTime": "2020-01-01T00:00:00Z",
+            "redelivered": 2,
+            "stuck": True,
+        }
     ],
     "framesPerSecond": 12.5,
+    "deadLetters": 2,
+    "deadLettersEver": 11,
 }
 
 
@@ -129,12 +143,21 @@ async def test_the_figures_of_a_pipeline_are_served_while_it_is_there(
         f"interact_edge_pending_messages{{{edge}}} 7.0",
         f"interact_edge_bytes{{{edge}}} 900.0",
         f"interact_edge_redelivered_messages{{{edge}}} 2.0",
+        f"interact_edge_bytes_limit{{{edge}}} 1000.0",
+        f"interact_edge_ack_pending_messages{{{edge}}} 5.0",
+        f"interact_edge_stuck{{{edge}}} 1.0",
+        f"interact_dead_letter_messages_total{{{whose}}} 11.0",
+        f"interact_dead_letters{{{whose}}} 2.0",
+        'interact_operator_replicas{namespace="lab",operator="a",pipeline="run"} 3.0',
+        'interact_operator_ready_replicas{namespace="lab",operator="a",pipeline="run"} 2.0',
         f"interact_pipeline_frames_per_second{{{whose}}} 12.5",
         f'interact_resource_condition{{{whose},reason="Crashing",type="Ready"}} 0.0',
         f'interact_resource_condition{{{whose},reason="Accepted",type="Accepted"}} 1.0',
         "interact_queue_depth 3.0",
     ):
         assert line in there.splitlines()
+    [age] = re.findall(rf"^interact_edge_oldest_message_age_seconds{{{edge}}} (\S+)$", there, re.M)
+    assert float(age) > 1e8
     assert 'interact_reconcile_total{kind="Pipeline",result="ok"}' in there
     assert 'interact_build_info{version="' in there
     assert 'pipeline="run"' not in gone
