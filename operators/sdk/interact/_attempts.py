@@ -65,7 +65,7 @@ class Attempts:
         self, config: OperatorConfig, broker: Broker, tally: Tally, replica: int,
         words: LastWords | None = None,
     ) -> None:  # fmt: skip
-        self._config = config
+        self._seconds = config.kernel_timeout_seconds
         self._bucket = config.state_bucket
         self._broker = broker
         self._tally = tally
@@ -76,8 +76,8 @@ class Attempts:
         """Say how the last life ended, and put it into the record of the try it was at."""
         past = self._words.past() if self._words is not None else Past()
         if past.timed_out:
-            seconds = self._config.kernel_timeout_seconds
-            self._tally.fail(f"kernel did not end within {seconds:g} s (kernelTimeout)", frames=0)
+            words = f"kernel did not end within {self._seconds:g} s (kernelTimeout)"
+            self._tally.fail(words, frames=0)
         if past.trace:
             logger.error("the process before was at:\n%s", past.trace)
         if not past.key:
@@ -98,7 +98,13 @@ class Attempts:
     async def begin(self, key: str, record: Record, delivery: Delivery) -> None:
         """A try begins: from now on it counts."""
         if self._words is not None:
-            self._words.begin(key, getattr(delivery, "answer_to", ""))
+            place = f"frame {record.place}" if record.place >= 0 else "a message"
+            words = (
+                f"the kernel was at {place} of {key.removeprefix(KEY)[1:]}, try {record.tries}, and did "
+                f"not end: it crashed, was killed (memory?), or took more than {self._seconds:g} s "
+                "(kernelTimeout)"
+            )
+            self._words.begin(key, getattr(delivery, "answer_to", ""), words)
         await self._broker.tell(self._subject, self._tally.report())
         await self._put(key, record)
 

@@ -3,10 +3,9 @@
 import faulthandler
 import hashlib
 import os
-import signal
-import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -41,7 +40,9 @@ class Past:
 class LastWords:
     """A file that outlives this process, in the folder for temporary files.
 
-    In a pod that is a volume, which a container that is started again finds as it was.
+    In a pod that is a volume, which a container that is started again finds as it was. What people
+    are to read of a process that cannot speak any more is written beforehand, where there is a file
+    for it: the end of that is what Kubernetes shows in a pod's status.
     """
 
     def __init__(self, *owner: str) -> None:
@@ -49,6 +50,7 @@ class LastWords:
         self._path = Path(tempfile.gettempdir()) / f"interact-{os.getuid()}-{name}.last"
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self.file: IO[bytes] = os.fdopen(os.open(self._path, flags, 0o600), "r+b", buffering=0)
+        self._public = termination_log()
 
     def past(self) -> Past:
         """What a former life has left; it is forgotten."""
@@ -59,19 +61,26 @@ class LastWords:
         key, mark, answer_to = first.partition("\t")
         return Past(key, answer_to, rest.strip()) if mark else Past(trace=text.strip())
 
-    def begin(self, key: str, answer_to: str) -> None:
-        """A try is about to begin."""
-        self.clear()
+    def begin(self, key: str, answer_to: str, words: str) -> None:
+        """A try is about to begin; ``words`` say so to people if it does not end."""
+        self.file.truncate(0)
         self.file.write(f"{key}\t{answer_to}\n".encode())
+        self._say(words + "\n")
 
     def clear(self) -> None:
         """It has ended."""
         self.file.truncate(0)
+        self._say("")
 
     def close(self) -> None:
         """The process ends by itself: nothing is left."""
         self._path.unlink(missing_ok=True)
         self.file.close()
+
+    def _say(self, words: str) -> None:
+        if self._public is not None and (words or self._public.exists()):
+            with suppress(OSError):
+                self._public.write_text(words, encoding="utf-8")
 
 
 class Watchdog:
@@ -86,18 +95,16 @@ class Watchdog:
         self._words = words
         self._due = 0.0
         self._armed = self._busy = False
-        self._public: IO[str] | None = None
         faulthandler.enable(words.file)
-        if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
-            self._public = _termination_log() or sys.stderr
-            faulthandler.register(signal.SIGALRM, file=self._public)
 
     def begin(self, *, alone: bool = False) -> None:
         """A kernel begins; ``alone`` gives it the longest time it may have."""
         self._busy = True
         now = time.perf_counter()
         if alone or now > self._due:
-            self._arm(now)
+            self._armed, self._due = True, now + (TOLERANCE - 1) * self.seconds
+            limit = TOLERANCE * self.seconds
+            faulthandler.dump_traceback_later(limit, exit=True, file=self._words.file)
 
     def end(self) -> None:
         """The kernel has ended."""
@@ -112,24 +119,10 @@ class Watchdog:
         """Stop the timer."""
         self._armed, self._due = False, 0.0
         faulthandler.cancel_dump_traceback_later()
-        if self._public is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _arm(self, now: float) -> None:
-        limit = TOLERANCE * self.seconds
-        self._armed, self._due = True, now + (TOLERANCE - 1) * self.seconds
-        faulthandler.dump_traceback_later(limit, exit=True, file=self._words.file)
-        if self._public is not None:  # a little before, for people
-            signal.setitimer(signal.ITIMER_REAL, limit - 0.02 * self.seconds)
 
 
-def _termination_log() -> IO[str] | None:
-    """The file whose end Kubernetes shows in a pod's status, or one the environment names."""
+def termination_log() -> Path | None:
+    """Where a process says why it ended: a file the environment names, or Kubernetes'."""
     given = os.environ.get("INTERACT_TERMINATION_LOG")
     path = Path(given or TERMINATION_LOG)
-    if not given and not os.access(path, os.W_OK):
-        return None
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError:
-        return None
+    return path if given or os.access(path, os.W_OK) else None
