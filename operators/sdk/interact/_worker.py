@@ -18,6 +18,7 @@ from interact._in_effect import Live
 from interact._inlets import Inlets
 from interact._kernel import Kernel
 from interact._operator import Operator
+from interact._outlet import Outlet
 from interact._ports import Broker
 from interact._tally import Tally
 from interact._tasks import wanted
@@ -59,6 +60,11 @@ class Worker:
     def kernel(self) -> Kernel:
         """What is called with each message."""
         return self.handling.kernel
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where its outputs go."""
+        return self.handling.outlet
 
     def stop(self) -> None:
         """Fetch no more, finish what is in the kernel, hand back the rest."""
