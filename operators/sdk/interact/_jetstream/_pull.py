@@ -20,6 +20,7 @@ from interact._tasks import wanted
 logger = logging.getLogger(__name__)
 
 PULL_SECONDS = 20.0
+DRAIN_SECONDS = 2.0
 PREFETCH_MESSAGES = 256
 PREFETCH_SECONDS = 0.25
 """Work to hold ahead of the kernel; more would starve the other replicas."""
@@ -127,9 +128,10 @@ class Pull:
         for task in self._tasks:
             task.cancel()
         if self._subscription is not None:
-            with suppress(nats.errors.Error):
-                await self._subscription.unsubscribe()
-            self._subscription = None
+            subscription, self._subscription = self._subscription, None
+            with suppress(nats.errors.Error, TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):  # what is on its way is handed back
+                    await subscription.drain()
         left = list(self._arrived)
         self._arrived.clear()
         return left
