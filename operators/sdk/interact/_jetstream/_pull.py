@@ -44,6 +44,11 @@ class Held:
         first = 4 if len(tokens) == 9 else 6  # NATS ADR-15: v1, v2
         self.attempt, self.sequence = int(tokens[first]), int(tokens[first + 1])
 
+    @property
+    def answer_to(self) -> str:
+        """Where it is answered, also by a later life of this process."""
+        return self._reply
+
     async def ack(self) -> None:
         """Done; never send it again."""
         await self._answer(b"+ACK")
