@@ -18,6 +18,10 @@ class StubDelivery:
         self.attempt = 1
         self.sequence = broker.left
 
+    @property
+    def answer_to(self) -> str:
+        return ""
+
     async def ack(self) -> None:
         self._broker.acked += 1
 

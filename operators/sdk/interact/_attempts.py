@@ -104,7 +104,7 @@ class Attempts:
                 f"not end: it crashed, was killed (memory?), or took more than {self._seconds:g} s "
                 "(kernelTimeout)"
             )
-            self._words.begin(key, getattr(delivery, "answer_to", ""), words)
+            self._words.begin(key, delivery.answer_to, words)
         await self._broker.tell(self._subject, self._tally.report())
         await self._put(key, record)
 

@@ -21,6 +21,11 @@ class Delivery(Protocol):
     sequence: int
     """Its number in the stream: the same each time it is given."""
 
+    @property
+    def answer_to(self) -> str:
+        """Where it is answered, also by a later life of this process."""
+        ...
+
     async def ack(self) -> None:
         """Done; never send it again."""
 
