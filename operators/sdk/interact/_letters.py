@@ -8,8 +8,9 @@ from typing import Any
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.wire import Header, Json, Scan, WireError
 
-from interact import _codec
+from interact import _chunks, _codec
 from interact._batches import Batch, Bytes, Image
+from interact._carrier import Carrier
 from interact._errors import TooLarge
 from interact._identity import identity
 from interact._kernel import MOST_WORDS, Failed
@@ -41,6 +42,8 @@ class Letters:
         self.works: Sequence[Work] = ()
         self._config = config
         self._broker = broker
+        self._carrier = Carrier(broker, f"{config.operator}/{tally.replica}")
+        self._place = _chunks.place(config.dead_letter_chunks, config.dead_letter_stream)
         self._tally = tally
         self._image = os.environ.get(IMAGE_VARIABLE, "") if image is None else image
         self._sources = {entry.port: entry.source for entry in config.inputs}
@@ -133,9 +136,10 @@ class Letters:
         stored: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         edition = header.edition if header is not None else 0
-        await self._broker.publish(
+        await self._carrier.publish(
             self._config.dead_letter_subject,
-            _codec.encode(letter, identity=name, edition=edition),
+            _codec.pieces(letter, identity=name, edition=edition),
+            place=self._place,
             identity=name.hex(),
             stored=stored,
         )

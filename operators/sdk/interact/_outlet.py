@@ -29,10 +29,6 @@ class Outlet:
         self.revision = config.revision
         """Of the parameters that make what is sent."""
 
-    def tend(self) -> None:
-        """Free what a former life left of large messages, now and from time to time."""
-        self._carrier.tend(self._places.values())
-
     async def send(
         self,
         port: str,
@@ -129,6 +125,13 @@ class Outlet:
             await self.send(
                 port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition
             )
+
+
+def tend(config: OperatorConfig, broker: Broker, replica: int) -> None:
+    """Free what a former life left of large messages, now and from time to time."""
+    letters = _chunks.place(config.dead_letter_chunks, config.dead_letter_stream)
+    carrier = Carrier(broker, f"{config.operator}/{replica}")
+    carrier.tend([*(_place(port) for port in config.outputs), letters])
 
 
 def _place(port: OutputConfig) -> Place | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from interact_api.config import OperatorConfig
 
-from interact import _health, _jetstream
+from interact import _health, _jetstream, _outlet
 from interact._breaker import Breaker
 from interact._computing import Guards
 from interact._errors import OperatorError
@@ -168,7 +168,9 @@ async def _work(
             work = Sourcing(operator, config, broker, tally, live, orders)
         else:
             work = Worker(operator, config, broker, tally, replica, live, guards)
+            work.obey(orders)
             work.kernel.resources = given
+        _outlet.tend(config, broker, replica)
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(_stop(ending, work, tally))
             try:

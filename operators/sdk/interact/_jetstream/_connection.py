@@ -100,7 +100,6 @@ class JetStream:
         self.window = Window(client)
         self.publish = self.window.publish
         self.flush = self.window.flush
-        self.refused = self.window.refused
         self.large = Large(client, message_bytes)
         self.message_bytes = self.large.message_bytes
         self.tend = self.large.tend
@@ -108,6 +107,10 @@ class JetStream:
         self.whole = self.large.whole
         self._lost = lost
         self._buckets: dict[str, KeyValue] = {}
+
+    def refused(self, subject: str) -> bool:
+        """Whether a message to a subject was refused for want of room, and waits for it."""
+        return self.window.refused(subject) or self.large.refused(subject)
 
     @property
     def blocked_seconds(self) -> float:
@@ -231,6 +234,18 @@ class JetStream:
         except (nats.js.errors.Error, nats.errors.Error, TimeoutError):
             return False
         return True
+
+    async def storage(self, stream: str) -> str:
+        """Where a stream keeps its messages: file or memory.
+
+        Raises:
+            BrokerError: If it is not there, or NATS does not answer.
+        """
+        try:
+            info = await self.context.stream_info(stream)
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+            raise BrokerError(f"stream {stream} is not there: {error!r}") from error
+        return str((info.config.storage or nats.js.api.StorageType.FILE).value)
 
     async def pending(self, stream: str, durable: str) -> tuple[int, int]:
         """Messages waiting, and messages held, at a consumer."""

@@ -50,6 +50,10 @@ class Large:
         """How long senders have waited for room."""
         return sum(one.blocked_seconds for one in self._senders.values())
 
+    def refused(self, subject: str) -> bool:
+        """Whether a message to a subject waits for room."""
+        return any(subject in one.waiting for one in self._senders.values())
+
     def tend(self, place: Place, owner: str) -> Sender:
         """Look after the chunks of a place: what a former life left is freed."""
         key = (place.subject, owner)

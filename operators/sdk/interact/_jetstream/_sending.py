@@ -41,6 +41,8 @@ class Sender:
         self.place = place
         self.owner = owner
         self.blocked_seconds = 0.0
+        self.waiting: set[str] = set()
+        """Subjects of messages there is no room for yet."""
         self.ledger = Ledger(client, place)
         self._life = uuid.uuid4().hex[:12]
         self.sweeper = Sweeper(client, place, self.ledger, owner, self._life)
@@ -72,7 +74,12 @@ class Sender:
             )
         while True:
             group = uuid.uuid4().hex
-            if not await self._reserve(group, need, patient=patient):
+            self.waiting.add(subject)
+            try:
+                reserved = await self._reserve(group, need, patient=patient)
+            finally:
+                self.waiting.discard(subject)
+            if not reserved:
                 return False
             digest = await self._write(group, parts)
             descriptor = Descriptor(

@@ -1,15 +1,19 @@
 """Dead letters of one pipeline: read, chosen, sent again, removed."""
 
+import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from interact_api import names
+from interact_api import names, wire
 
-from interact import _jetstream, _redrive
+from interact import _chunks, _jetstream, _redrive
 from interact._errors import BrokerError
 from interact._redrive import Letter, RedriveError
 from interact.cli.exits import CommandError, Exit
+
+MARGIN_BYTES = 1 << 20
+"""For what a server stores beside the bytes of chunks."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,9 @@ class Box:
                     if last and message.sequence > last:
                         return
                     operator = message.subject.rpartition(".")[2]
-                    one = _redrive.letter(
-                        message.sequence, message.payload, message.at, operator
-                    )  # fmt: skip
+                    whole = await self.broker.whole(message.payload)
+                    payload = message.payload if whole is None else whole
+                    one = _redrive.letter(message.sequence, payload, message.at, operator)
                     if choice.takes(one):
                         left -= 1
                         yield one
@@ -135,9 +139,29 @@ class Box:
         if dry_run:
             return
         for one, (identity, payload) in zip(group, payloads, strict=True):
-            await _jetstream.put(self.broker.context, self._subject(one), payload, identity)
+            await self._put(one, payload, identity)
         for one in group:
             await self.remove(one)
+
+    async def _put(self, one: Letter, payload: bytes, identity: str) -> None:
+        """Store a message where its edge reads, in chunks if it is large."""
+        if len(payload) <= self.broker.message_bytes:
+            await _jetstream.put(self.broker.context, self._subject(one), payload, identity)
+            return
+        edge = names.stream(self.namespace, self.pipeline, *_port(one))
+        storage = await self.broker.storage(edge)
+        key = (self.namespace, self.pipeline, storage)
+        place = _chunks.Place(
+            names.chunks_stream(*key),
+            names.chunks_subject(*key, *_port(one)),
+            len(payload) + MARGIN_BYTES,  # all that is before it has to go first
+            edge,
+        )
+        header, _ = wire.parse(payload)
+        await self.broker.publish_large(
+            place, self._subject(one), header, [payload], len(payload),
+            identity=identity, owner=f"dlq/{uuid.uuid4().hex}",
+        )  # fmt: skip
 
     async def _check_reader(self, one: Letter) -> None:
         """A stream nobody reads says "stored" and keeps nothing."""
