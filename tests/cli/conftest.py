@@ -38,7 +38,12 @@ class Desk:
     @property
     def environment(self):
         """The environment of the commands."""
-        return {**os.environ, "TMPDIR": str(self.folder / "tmp"), "COLUMNS": "100"}
+        runs = self.folder / "runs"
+        runs.mkdir(exist_ok=True)
+        return {
+            **os.environ, "TMPDIR": str(self.folder / "tmp"), "COLUMNS": "100",
+            "XDG_RUNTIME_DIR": str(runs), "KUBECONFIG": str(self.folder / "no-kubeconfig"),
+        }  # fmt: skip
 
     def start(self, *arguments):
         """Start a command in the background."""

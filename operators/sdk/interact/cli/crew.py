@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from interact_api.board import Board
@@ -21,6 +21,8 @@ GRACE_SECONDS = 10.0
 """What processes get to finish what they hold, before they are killed."""
 MOST_DEATHS = 5
 """Deaths in a row without progress before a run gives up."""
+QUIET_SECONDS = 2.5
+"""How long nothing must be under way until a pipeline is drained; what is pending is asked each second."""
 _LOOK_SECONDS = 0.05
 
 
@@ -45,12 +47,20 @@ class Crew:
     give_up: Callable[..., None]
     say: Callable[[str], None]
     impatient: bool = False
+    suspended: set[str] = field(init=False, default_factory=set[str])
+    """Pipelines whose processes were stopped, and may be started again."""
+    drained: set[str] = field(init=False, default_factory=set[str])
+    """Pipelines whose sources were stopped, and that have finished what was under way."""
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start the sources after the others, so that they find somebody to feed."""
-        others = [member for member in self.members if not self._record(member).is_source]
+        self._group = group
+        await self._begin(self.members)
+
+    async def _begin(self, members: Sequence[Member]) -> None:
+        others = [member for member in members if not self._record(member).is_source]
         for member in others:
-            group.create_task(self._keep(member))
+            self._group.create_task(self._keep(member))
         ready = {"running", "done"}
         await self._until(
             lambda: self.over() or all(self._replica(member).state in ready for member in others),
@@ -58,8 +68,61 @@ class Crew:
         )
         if not self.over():
             self.board.sources_started_at = self.board.moved_at = time.monotonic()
-            for member in self._sources():
-                group.create_task(self._keep(member))
+            for member in members:
+                if self._record(member).is_source:
+                    self._group.create_task(self._keep(member))
+
+    async def suspend(self, pipeline: str) -> bool:
+        """Stop a pipeline's processes and keep its streams; whether it was not so already."""
+        if pipeline in self.suspended:
+            return False
+        self.suspended.add(pipeline)
+        members = self._of(pipeline)
+        self.processes.stop([member for member in members if self._record(member).is_source])
+        self.processes.stop(members)
+        await self._ended(members)
+        return True
+
+    async def resume(self, pipeline: str) -> bool:
+        """Start a suspended pipeline's processes again; whether it was suspended."""
+        if pipeline not in self.suspended or self.over():
+            return False
+        members = self._of(pipeline)
+        await self._ended(members)
+        self.suspended.discard(pipeline)
+        self.processes.allow(members)
+        await self._begin(members)
+        return True
+
+    async def drain(self, pipeline: str) -> None:
+        """Stop a pipeline's sources and finish what is under way."""
+        members = self._of(pipeline)
+        sources = [member for member in members if self._record(member).is_source]
+        self.processes.stop(sources)
+        await self._ended(sources)
+        if pipeline in self.suspended:
+            self.suspended.discard(pipeline)
+            others = [member for member in members if member not in sources]
+            self.processes.allow(others)
+            await self._begin(others)
+        quiet_since = time.monotonic()
+        while not self.over() and time.monotonic() - quiet_since < QUIET_SECONDS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if any(record.waiting for record in self.board.of(pipeline)):
+                quiet_since = time.monotonic()
+        self.drained.add(pipeline)
+
+    async def _ended(self, members: Sequence[Member]) -> None:
+        """Wait until replicas that were asked to end have, or are killed for taking too long."""
+        until = time.monotonic() + GRACE_SECONDS
+        await self._until(lambda: not self.processes.running(members), until)
+        killed = self.processes.kill(members)
+        if killed:
+            self.say(f"{', '.join(killed)} did not end in time and had to be killed")
+            await self._until(lambda: not self.processes.running(members), until + GRACE_SECONDS)
+
+    def _of(self, pipeline: str) -> list[Member]:
+        return [member for member in self.members if member.pipeline == pipeline]
 
     async def wind_down(self, *, finish_first: bool) -> None:
         """End all processes: the sources first, so that the others can finish what there is."""

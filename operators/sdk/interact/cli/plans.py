@@ -30,6 +30,7 @@ class LocalPlan:
     run: str
     pipelines: Mapping[str, Pipeline]
     plans: Mapping[str, Plan]
+    operators: Mapping[str, InteractOperator]
 
     @property
     def configs(self) -> dict[tuple[str, str], OperatorConfig]:
@@ -94,7 +95,7 @@ def plans(
     if problems:
         raise CommandError(Exit.USAGE, *problems)
     by_name = {pipeline.metadata.name: pipeline for pipeline in pipelines}
-    return LocalPlan(settings.installation, namespace, run, by_name, found)
+    return LocalPlan(settings.installation, namespace, run, by_name, found, operators)
 
 
 def port_bytes(ports: int, physical: int) -> int:

@@ -130,13 +130,19 @@ class Processes:
                     process.send_signal(signal.SIGTERM)
                     process.send_signal(signal.SIGCONT)
 
-    def kill(self) -> list[str]:
-        """End what still runs, at once; the names of those that had to be."""
-        names = [member.name for member in self._running]
-        for member, process in self._running.items():
+    def allow(self, members: Sequence[Member]) -> None:
+        """Let replicas that were asked to end be started again."""
+        for member in members:
+            self._stopping.discard(member)
+            self._waking.pop(member, None)
+
+    def kill(self, members: Sequence[Member] | None = None) -> list[str]:
+        """End what still runs (of these), at once; the names of those that had to be."""
+        ending = [one for one in self._running if members is None or one in members]
+        for member in ending:
             self._stopping.add(member)
-            _signal_group(process.pid, signal.SIGKILL)
-        return names
+            _signal_group(self._running[member].pid, signal.SIGKILL)
+        return [member.name for member in ending]
 
     def running(self, members: Sequence[Member]) -> bool:
         """Whether any of these still runs."""

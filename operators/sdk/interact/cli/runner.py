@@ -3,10 +3,11 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from interact_api import names, report
@@ -15,11 +16,13 @@ from interact_api.board import Board
 from interact import _jetstream, _live_values, _pictures, _server
 from interact._errors import InteractError
 from interact._tasks import wanted
-from interact.cli import presence
+from interact.cli import as_resource, presence
+from interact.cli.control import Action, Answer, Control
 from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
 from interact.cli.plans import LocalPlan
 from interact.cli.processes import Processes
+from interact.cli.specification import Specification
 from interact.cli.stalls import explanation
 
 SLOW_START_SECONDS = 30.0
@@ -80,7 +83,12 @@ class Run:
 
     def __post_init__(self) -> None:
         self.board = Board(self.plan.configs, self.plan.replicas)
+        self.specifications = {
+            name: Specification(pipeline, self.plan.operators, self.plan.parameters(name))
+            for name, pipeline in self.plan.pipelines.items()
+        }
         self._galleries: dict[str, _pictures.Gallery] = {}
+        self._crew: Crew
         self._lost_at: float | None = None
 
     async def play(self) -> Ending:
@@ -97,9 +105,9 @@ class Run:
         ):
             for name in self.plan.plans:
                 await self._watch(broker, name)
-            crew = self._crew()
+            crew = self._crew = self._made_crew()
             with presence.shown(self._presence(token)), _signals(lambda: self._interrupted(crew)):
-                async with asyncio.TaskGroup() as group:
+                async with asyncio.TaskGroup() as group, self._controlled(broker):
                     chores = [
                         group.create_task(chore)
                         for chore in (self._judge(broker), self._poll(broker), self._draw(broker))
@@ -122,7 +130,7 @@ class Run:
             self.plan.namespace, tuple(self.plan.plans), self.nats_url, token or ""
         )
 
-    def _crew(self) -> Crew:
+    def _made_crew(self) -> Crew:
         variables = {"INTERACT_NATS_URL": self.nats_url}
         if self.token_file is not None:
             variables["INTERACT_NATS_TOKEN_FILE"] = str(self.token_file)
@@ -138,6 +146,45 @@ class Run:
             crew.impatient = True
         self.end(Exit.INTERRUPTED, "interrupted; finished what was under way", finish_first=True)
 
+    # -- what other commands ask for --------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _controlled(self, broker: _jetstream.JetStream) -> AsyncIterator[None]:
+        """Let other commands of this machine change the pipelines while the block lasts."""
+        async with AsyncExitStack() as stack:
+            for name, plan in self.plan.plans.items():
+                control = Control(
+                    self.specifications[name], self.plan.namespace, plan.bucket.name, broker,
+                    self.board, self._actions(name),
+                )  # fmt: skip
+                await stack.enter_async_context(control.open())
+            yield
+
+    def _actions(self, name: str) -> dict[str, Action]:
+        crew = self._crew
+
+        async def look(_: Mapping[str, Any]) -> Answer:
+            specification = self.specifications[name]
+            phase = "Suspended" if name in crew.suspended else "Running"
+            found = as_resource.resource(self.board, specification, self.plan.namespace, phase)
+            kinds = {
+                one.name: self.plan.operators[one.operator_ref.name].to_object()
+                for one in self.plan.pipelines[name].spec.operators
+            }
+            return {"state": "applied", "resource": found, "operators": kinds}
+
+        async def suspend(_: Mapping[str, Any]) -> Answer:
+            return {"state": "applied", "changed": await crew.suspend(name)}
+
+        async def resume(_: Mapping[str, Any]) -> Answer:
+            return {"state": "applied", "changed": await crew.resume(name)}
+
+        async def drain(_: Mapping[str, Any]) -> Answer:
+            await crew.drain(name)
+            return {"state": "applied", "changed": True}
+
+        return {"look": look, "suspend": suspend, "resume": resume, "drain": drain}
+
     # -- streams ----------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -151,8 +198,8 @@ class Run:
                     made.append(stream.name)
                 await broker.make_bucket(plan.bucket)
                 made.append(f"KV_{plan.bucket.name}")
-                values = _live_values.written(self.plan.parameters(name), revision=1)
-                await broker.put(plan.bucket.name, _live_values.KEY, values)
+                document = self.specifications[name].document
+                await broker.put(plan.bucket.name, _live_values.KEY, document)
             yield
         finally:
             if not self.options.keep and broker.client.is_connected:
@@ -177,7 +224,9 @@ class Run:
         while wanted() and not self._outcome.done():
             await asyncio.sleep(JUDGE_SECONDS)
             now = time.monotonic()
-            if all(self.board.done(name) for name in self.board.pipelines):
+            if self._crew.suspended:
+                self.board.moved_at = now
+            if all(self._done(name) for name in self.board.pipelines):
                 self.end(Exit.COMPLETE)
             elif not self._connected(broker, now):
                 self.end(
@@ -188,6 +237,9 @@ class Run:
                 self.end(Exit.COMPLETE, "the time given by --duration is up", finish_first=True)
             elif self.board.sources_started_at is not None and self._stalled(now):
                 self.end(Exit.STALLED, *explanation(self.board, now - self.board.moved_at))
+
+    def _done(self, pipeline: str) -> bool:
+        return self.board.done(pipeline) or pipeline in self._crew.drained
 
     def _connected(self, broker: _jetstream.JetStream, now: float) -> bool:
         if broker.client.is_connected:
@@ -258,9 +310,9 @@ class Run:
         several = len(self.plan.plans) > 1
         for name in self.plan.plans:
             folder = self.options.images / name if several else self.options.images
-            gallery = self._galleries.setdefault(
-                name, _pictures.Gallery(folder, self.plan.parameters(name))
-            )
+            values = self.specifications[name].values
+            gallery = self._galleries.setdefault(name, _pictures.Gallery(folder, values))
+            gallery.parameters = values
             stream = names.images_stream(self.plan.namespace, name)
             self.pictures[name] = await gallery.update(broker, stream)
 

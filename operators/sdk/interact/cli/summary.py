@@ -74,7 +74,7 @@ def _pipeline(run: Run, board: Board, name: str) -> dict[str, Any]:
         ],
         "warnings": _words(records, "warnings"),
         "errors": _words(records, "errors"),
-        "parameters": run.plan.parameters(name),
+        "parameters": run.specifications[name].values,
         "pictures": [str(file) for file in run.pictures.get(name, [])],
     }
 

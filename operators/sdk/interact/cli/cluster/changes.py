@@ -142,7 +142,7 @@ def parameter_edits(
         edits += [] if "parameters" in one else [_edit("add", path, {})]
         edits += [_edit("add", f"{path}/{_escaped(name)}", value) for name, value in new.items()]
         changes += [
-            Change(one["name"], name, _shown(given.get(name)), _shown(value))
+            Change(one["name"], name, shown(given.get(name)), shown(value))
             for name, value in new.items()
         ]
     return edits, changes
@@ -221,7 +221,8 @@ def _same(given: object, wanted: Value) -> bool:
     return given == wanted and isinstance(given, bool) == isinstance(wanted, bool)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as people write it."""
     return (
         "its default"
         if value is None

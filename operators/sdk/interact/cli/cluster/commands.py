@@ -1,6 +1,6 @@
 """The commands on a cluster: what each takes, and how it is explained."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from interact.cli.cluster.options import (
     ContextOption,
     Form,
     KubeconfigOption,
+    LocalOption,
     NamespaceOption,
     PipelineArgument,
     SelectorOption,
@@ -17,6 +18,9 @@ from interact.cli.cluster.options import (
     WaitOption,
     Where,
 )
+
+if TYPE_CHECKING:
+    from interact.cli.presence import Presence
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -61,6 +65,8 @@ Examples:
 """
 
 _SET_HELP = """Set parameters of a pipeline that runs; nothing restarts.
+
+A run on this machine comes first: interact run, or else a cluster.
 
 \b
 Examples:
@@ -119,11 +125,21 @@ if that takes longer than --timeout. kubectl delete does not drain.
 """
 
 
+def _local_run(pipeline: str, where: Where, local: bool | None) -> "Presence | None":
+    """The run on this machine that a command is about; None if it is about a cluster."""
+    from interact.cli import reach
+
+    return reach.local_run(pipeline, reach.Asking(where, local))
+
+
 @app.command(help=_GET_HELP)
 def get(
     words: WordsArgument = None,
     output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TABLE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with what changes.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Pipelines of the runs on this machine.")
+    ] = False,
     selector: SelectorOption = "",
     namespace: NamespaceOption = "",
     everywhere: AllOption = False,
@@ -132,6 +148,12 @@ def get(
 ) -> None:
     from interact.cli.cluster import connecting, getting
 
+    if local:
+        from interact.cli import local_words
+
+        if not local_words.get(output, namespace, words or ()):
+            typer.echo("nothing runs on this machine", err=True)
+        return
     place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
     getting.get(place, words or (), output, selector, watch=watch)
 
@@ -152,15 +174,21 @@ def describe(
 def top(
     pipeline: Annotated[str, typer.Argument(metavar="[PIPELINE]", help="Only this one.")] = "",
     once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
+    local: LocalOption = None,
     namespace: NamespaceOption = "",
     everywhere: AllOption = False,
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
+    from interact.cli import local_words
     from interact.cli.cluster import connecting, reading
 
-    place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
-    reading.top(place, pipeline, once=once)
+    where = Where(kubeconfig, context, namespace, everywhere)
+    run = _local_run(pipeline, where, local) if pipeline and not everywhere else None
+    if run is not None:
+        local_words.top(run, pipeline, once=once)
+        return
+    reading.top(connecting.place(where), pipeline, once=once)
 
 
 @app.command(name="set", help=_SET_HELP)
@@ -170,13 +198,19 @@ def set_(
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
+    local: LocalOption = None,
     namespace: NamespaceOption = "",
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
+    from interact.cli import local_words
     from interact.cli.cluster import changing
 
     where = Where(kubeconfig, context, namespace)
+    run = _local_run(pipeline, where, local)
+    if run is not None:
+        local_words.set_parameters(run, pipeline, values, output, timeout, wait=wait)
+        return
     asked = changing.asked(where, pipeline, output, timeout, wait=wait)
     changing.set_parameters(asked, values)
 
@@ -204,13 +238,19 @@ def suspend(
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
+    local: LocalOption = None,
     namespace: NamespaceOption = "",
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
+    from interact.cli import local_words
     from interact.cli.cluster import changing
 
     where = Where(kubeconfig, context, namespace)
+    run = _local_run(pipeline, where, local)
+    if run is not None:
+        local_words.switch(run, pipeline, "suspend", timeout, wait=wait)
+        return
     changing.suspend(changing.asked(where, pipeline, output, timeout, wait=wait))
 
 
@@ -220,13 +260,19 @@ def resume(
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
+    local: LocalOption = None,
     namespace: NamespaceOption = "",
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
+    from interact.cli import local_words
     from interact.cli.cluster import changing
 
     where = Where(kubeconfig, context, namespace)
+    run = _local_run(pipeline, where, local)
+    if run is not None:
+        local_words.switch(run, pipeline, "resume", timeout, wait=wait)
+        return
     changing.resume(changing.asked(where, pipeline, output, timeout, wait=wait))
 
 
@@ -236,13 +282,19 @@ def drain(
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
+    local: LocalOption = None,
     namespace: NamespaceOption = "",
     context: ContextOption = "",
     kubeconfig: KubeconfigOption = "",
 ) -> None:
+    from interact.cli import local_words
     from interact.cli.cluster import changing
 
     where = Where(kubeconfig, context, namespace)
+    run = _local_run(pipeline, where, local)
+    if run is not None:
+        local_words.switch(run, pipeline, "drain", timeout, wait=wait)
+        return
     changing.drain(changing.asked(where, pipeline, output, timeout, wait=wait))
 
 
