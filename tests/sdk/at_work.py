@@ -28,8 +28,9 @@ MIB = 1 << 20
 
 
 def planned(
-    name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s", storage=Storage.MEMORY
-) -> Plan:
+    name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s", storage=Storage.MEMORY,
+    dead_letter_bytes=16 * MIB,
+) -> Plan:  # fmt: skip
     text = "---\n".join(_spec.document(one) for one in operators)
     spec = {
         "operators": [{"name": one.name, "operatorRef": {"name": one.name}} for one in operators],
@@ -43,7 +44,7 @@ def planned(
     settings = PlanSettings(
         namespace="test", installation="test", run=f"{name:0<16}".encode().hex()[:32],
         storage=storage, state_storage=storage, max_bytes=max_bytes, state_bytes=MIB,
-        dead_letter_bytes=16 * MIB, images_bytes=16 * MIB,
+        dead_letter_bytes=dead_letter_bytes, images_bytes=16 * MIB,
     )  # fmt: skip
     return plan(found.pipelines[0], {o.metadata.name: o for o in found.operators}, settings)
 

@@ -1,0 +1,80 @@
+"""Kernels that end their process on one frame: all other frames arrive, and that one is kept aside."""
+
+import numpy as np
+import pytest
+from interact import _main
+from interact_api.config import OperatorConfig
+from sdk.at_work import SCAN, SUMS, collector, given, planned, running
+from sdk.dying import letters, living, records
+
+pytestmark = pytest.mark.nats
+
+CODE = '''
+"""Ends on one frame."""
+import ctypes
+import os
+import signal
+import time
+
+from interact import DenseFrames, Values, operator
+
+
+@operator(name="fragile", parallel=True)
+def fragile(part: DenseFrames) -> Values:
+    """Sums frames, but for the seventeenth."""
+    if 17 in part.index:
+        {ends}
+    return part.values(sum=part.data.sum(axis=(1, 2)))
+'''
+KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+EXITS = "os._exit(3)"
+HANGS = "time.sleep(600)"
+HOLDS = "ctypes.PyDLL(None).sleep(600)"
+
+
+LONG = 100.0
+"""Seconds for several processes to start, one after the other, on a busy machine."""
+
+
+def quick(config: OperatorConfig, *, attempts: int, timeout: float = 30.0) -> OperatorConfig:
+    """The configuration with other limits."""
+    inputs = [entry.model_copy(update={"attempts": attempts}) for entry in config.inputs]
+    return config.model_copy(update={"inputs": inputs, "kernel_timeout_seconds": timeout})
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "status"),
+    [
+        pytest.param(EXITS, "crash", 3, id="exits"),
+        pytest.param(KILLED, "crash", -9, id="is killed"),
+        pytest.param(HANGS, "timeout", 1, id="hangs"),
+        pytest.param(HOLDS, "timeout", 1, id="holds the interpreter for longer than the ack wait"),
+    ],
+)
+async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
+    server, tmp_path, ends, kind, status
+):
+    code = tmp_path / "run.py"
+    code.write_text(CODE.format(ends=ends))
+    read, _ = given(SCAN)
+    collect, arrived = collector()
+    edges = [("given.out", "fragile.part"), ("fragile.out", "collect.part")]
+    plan = planned("fragile", [read, _main.found(code), collect], edges, ack_wait="1s")
+
+    async with running(server, plan) as run, run.start(read, collect):
+        config = quick(plan.operators["fragile"], attempts=2, timeout=0.5)
+        async with living(run, server, "fragile", code, tmp_path, config=config) as lives:
+            await run.until("collect", lambda told: told.state == "done", patience=LONG)
+            left, kept = await records(run), await letters(run, "fragile")
+
+    good = [i for i in range(35) if i != 17]
+    assert sorted(i for part in arrived for i in part.index) == good
+    assert {i: s for p in arrived for i, s in zip(p.index, p.sum, strict=True)} == {
+        i: SUMS[i] for i in good
+    }
+    assert [
+        (one.index.tolist(), one.attributes["kind"], one.attributes["attempts"]) for one in kept
+    ] == [([17], kind, 2)]
+    assert np.array_equal(kept[0].data, SCAN.data[17:18])
+    assert lives.statuses == [status] * 3 + [0], "seen first, then tried whole, then alone"
+    assert left == []
