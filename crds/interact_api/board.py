@@ -15,7 +15,7 @@ from interact_api.report import Report
 Key = tuple[str, str]
 """(pipeline, operator)"""
 
-INTENDED = frozenset({"filtered", "reduced", "duplicate", "failed"})
+INTENDED = frozenset({"filtered", "reduced", "duplicate", "failed", "skipped"})
 """Reasons of tombstones that do not make a scan incomplete; failed frames have their own code."""
 SILENCE_SECONDS = 30.0
 """Silence after which a replica no longer counts as there; they report twice a second."""

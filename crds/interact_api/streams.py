@@ -86,6 +86,7 @@ class _Planner:
         self._key = (settings.namespace, pipeline.metadata.name)
         self._edges = topology.connections(pipeline, operators)
         self._lanes = topology.lanes(pipeline, self._edges)
+        self._reduced = topology.reduced(pipeline, self._edges, operators)
         self._metadata = {
             "interact.science/installation": settings.installation,
             "interact.science/namespace": settings.namespace,
@@ -292,6 +293,7 @@ class _Planner:
             join=edge.input.join,
             lanes=list(self._lanes[edge.source.name]),
             merges=merging,
+            results=edge.source.name in self._reduced,
             types=list(types(edge.input)),
         )
 

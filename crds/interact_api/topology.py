@@ -134,6 +134,23 @@ def ancestors(pipeline: Pipeline) -> dict[str, frozenset[str]]:
     return found
 
 
+def reduced(
+    pipeline: Pipeline, edges: tuple[Connection, ...], operators: Operators
+) -> frozenset[str]:
+    """The operators that send results of a whole scan: reducers, and those that get such results."""
+    found = {
+        one.name
+        for one in pipeline.spec.operators
+        if one.operator_ref.key in operators
+        and operators[one.operator_ref.key].spec.place is Role.REDUCER
+    }
+    for name in order(pipeline):
+        data = [one for one in edges if one.target.name == name and not one.side]
+        if any(one.source.name in found for one in data):
+            found.add(name)
+    return frozenset(found)
+
+
 def merges(name: str, edges: tuple[Connection, ...]) -> bool:
     """Whether an operator appends to the lanes: several unjoined data edges come in."""
     data = [one for one in edges if one.target.name == name and one.input.join is Join.NONE]

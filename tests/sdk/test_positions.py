@@ -144,7 +144,7 @@ async def test_a_camera_that_begins_anew_leaves_the_rest_of_its_scan_missing():
     [
         (by_index, []),
         (by_both, [(1, 0, 5), (1, 5, 10), (1, 10, 15), (2, 0, 5), (2, 5, 10), (2, 10, 15)]),
-        (of_one_name, [(1, 0, 5), (1, 5, 10), (1, 10, 15), (2, 0, 5), (2, 5, 10), (2, 10, 15)]),
+        (by_scan, [(1, 0, 5), (1, 5, 10), (1, 10, 15), (2, 0, 5), (2, 5, 10), (2, 10, 15)]),
     ],
 )
 async def test_a_source_makes_nothing_more_of_a_scan_that_is_given_up(

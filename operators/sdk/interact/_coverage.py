@@ -203,6 +203,12 @@ class Ledger:
         _remember(self.over, scan_id, origin)
         self.completed[origin] = self.completed.get(origin, 0) + 1
 
+    def strike(self, scan_id: str, origin: str) -> None:
+        """A scan is over without a result, whether a message of it has come or not."""
+        self.open.pop(scan_id, None)
+        _remember(self.over, scan_id, origin)
+        self.completed[origin] = self.completed.get(origin, 0) + 1
+
     def seal(self, scan_id: str) -> None:
         """A scan that is over takes no corrections any more."""
         del self.correctable[scan_id]

@@ -25,6 +25,7 @@ from interact._keeping import Keeping
 from interact._kernel import Done, Failed, Kernel, failure, settled
 from interact._later import Later
 from interact._letters import Letters
+from interact._obeying import Obeying
 from interact._operator import Operator
 from interact._outlet import Outlet, ending
 from interact._pairs import Pairs
@@ -64,6 +65,7 @@ class Handling:
             if self.keeps_ledger
             else None
         )
+        self.obeying = Obeying(config, self.ledger, tally, self.reducing, self.keeping)
         self.letters = Letters(config, broker, tally)
         self._collecting = Collecting(self.ledger, tally)
         if self.reducing is not None:
@@ -132,6 +134,8 @@ class Handling:
             batch = ours
         if said is not None:
             await self._end(*said, header, entry, delivery)
+        elif self.obeying.drops(entry, batch.scan):
+            await self.holding.done(delivery)
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
         else:
@@ -165,6 +169,9 @@ class Handling:
         entry, delivery, header, batch = works[0]
         one = len(works) == 1
         given = {entry.port: batch} if one else {work[0].port: work[3] for work in works}
+        if self.obeying.drops(entry, batch.scan):
+            await self._all_done(tuple(work[1] for work in works))
+            return
         lane = (entry.source, header.lane)
         self.letters.works = works
         counted = self.keeps_ledger and batch.stop > batch.start
@@ -288,6 +295,13 @@ class Handling:
         self.breaker.worked()
         self.tally.breaker = ""
 
+    async def obey(self) -> None:
+        """Somebody has ordered something about scans."""
+        for scan_id in await self.obeying.carry_out():
+            for _, delivery, *_ in self._pairs.drop(scan_id):
+                await self.holding.done(delivery)
+        self.look_done()
+
     # -- what is known of scans -------------------------------------------------------------------
 
     def look_done(self) -> None:
@@ -323,10 +337,12 @@ class Handling:
 
 
 def _ledger(config: OperatorConfig) -> Ledger:
+    """Of what comes in; halves of a join are counted once, where the first of them comes."""
+    zipped = sorted(entry.port for entry in config.inputs if entry.join == "zip")
     return Ledger(
         (entry.source, lane)
         for entry in config.inputs
-        if entry.join != "latest"
+        if entry.join != "latest" and entry.port not in zipped[1:]
         for lane in entry.lanes
     )
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
+import msgspec
 from interact_api.wire import Scan
 
 from interact._errors import InputError
@@ -35,12 +36,16 @@ class Action(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """One order: which scan, what, who and when (RFC 3339)."""
+    """One order: which scan, what, who and when (RFC 3339).
+
+    ``facts`` are the scan's own, for operators that have not seen a message of it.
+    """
 
     scan: str
     action: Action
     by: str = ""
     at: str = ""
+    facts: Scan | None = None
 
 
 def scan_id(run: str, operator: str, ordinal: int) -> str:
@@ -61,7 +66,12 @@ def key(scan: str) -> str:
 
 def written(order: Order) -> bytes:
     """An order as the bucket holds it."""
-    return json.dumps(dataclasses.asdict(order)).encode()
+    return json.dumps(
+        {
+            "scan": order.scan, "action": order.action, "by": order.by, "at": order.at,
+            "facts": msgspec.to_builtins(order.facts),
+        }
+    ).encode()  # fmt: skip
 
 
 def parsed(raw: bytes) -> Order:
@@ -72,11 +82,13 @@ def parsed(raw: bytes) -> Order:
     """
     try:
         said = json.loads(raw)
+        facts = said.get("facts")
         return Order(
             str(said["scan"]),
             Action(said["action"]),
             str(said.get("by", "")),
             str(said.get("at", "")),
+            None if facts is None else msgspec.convert(facts, Scan),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"an order about a scan cannot be read: {error!r}") from error

@@ -39,6 +39,11 @@ class Pairs(Generic[Half]):
         del self._waiting[key]
         return [halves[name] for name in self._ports], repeated
 
+    def drop(self, scan_id: str) -> list[Half]:
+        """Forget the halves of a scan; those that waited."""
+        gone = [key for key in self._waiting if key[0] == scan_id]
+        return [half for key in gone for half in self._waiting.pop(key).values()]
+
     def clear(self) -> None:
         """Forget what waits."""
         self._waiting.clear()

@@ -189,6 +189,19 @@ class Reducing:
                     opened.changed = False
                     await self._send(opened, final=False)
 
+    async def give_up(self, ledger: ScanLedger) -> None:
+        """Give the result of a scan whose other frames will not come: all are accounted for."""
+        opened = self._open.get(ledger.scan.id)
+        if opened is None:
+            last = Batch(scan=ledger.scan, start=0, stop=0, time=time.time(), lane=ledger.origin)
+            state = self.reducer.zero(ledger.scan)
+            opened = self._open[ledger.scan.id] = _Open(ledger, state, ledger.origin, last)
+        await self._close(opened, 0)
+
+    def discard(self, scan_id: str) -> None:
+        """Forget a scan that is to have no result."""
+        self._open.pop(scan_id, None)
+
     async def _close(self, opened: _Open, edition: int) -> None:
         scan_id, ledger = opened.ledger.scan.id, self._ledger
         stored = self._final_sent() if self._port in self._outlet.ports else None

@@ -33,7 +33,9 @@ Zip = Annotated[T, Join("zip")]
 class Resume:
     """Where a source goes on after a restart: frames up to ``index`` were stored.
 
-    ``scan`` counts the scans that are over; ``index`` is the next frame to read of the current one.
+    ``scan`` counts the scans that are over; ``index`` is the next frame to read of the current one:
+    its total where nothing is left of it. A source of several scans gives each an id of its own, so
+    that one is told from the next.
     """
 
     scan: int = 0

@@ -142,7 +142,7 @@ class Sourcing:
             if ending is _Ending.GIVEN_UP:
                 assert self._scan is not None  # noqa: S101  # what was given up
                 self._former, self._left = Resume(self._ordinal, self._scan.total), 0
-                self._over = True
+                self._former_local, self._over = self._local, True
             elif self._ordinal >= self._former.scan:
                 self._former, self._left = Resume(self._ordinal + 1), 0
                 self._over = False
@@ -315,7 +315,7 @@ class Sourcing:
         """Whether the first batch of a generator is of another scan than it was to go on with."""
         if not self._former.index or batch.start:
             return False
-        return self._over or (self._former_local is not None and batch.scan != self._former_local)
+        return self._former_local is not None and batch.scan != self._former_local
 
     async def _close_left(self) -> None:
         """What a former life left of a scan that the source does not go on with is missing."""

@@ -18,6 +18,7 @@ from interact._in_effect import Live
 from interact._inlets import Inlets
 from interact._kernel import Kernel
 from interact._operator import Operator
+from interact._orders import Orders
 from interact._outlet import Outlet
 from interact._ports import Broker
 from interact._tally import Tally
@@ -65,6 +66,10 @@ class Worker:
     def outlet(self) -> Outlet:
         """Where its outputs go."""
         return self.handling.outlet
+
+    def obey(self, orders: Orders) -> None:
+        """Carry out what people order about scans."""
+        self.handling.obeying.follow(orders, self._wake)
 
     def stop(self) -> None:
         """Fetch no more, finish what is in the kernel, hand back the rest."""
@@ -114,6 +119,8 @@ class Worker:
             if breaker.open:
                 await self._broken()
                 continue
+            if handling.obeying.waiting:
+                await handling.obey()
             idle = True
             if later:
                 task = later.due()
