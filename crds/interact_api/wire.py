@@ -223,6 +223,22 @@ def parse(payload: bytes) -> tuple[Header, int]:
     Raises:
         WireError: If the payload is foreign, cut short, or its arrays do not fit its body.
     """
+    found, end = _begun(payload)
+    body = aligned(end)
+    _check(found, len(payload) - body)
+    return found, body
+
+
+def header(payload: bytes) -> Header:
+    """The header of a message of which only the beginning may be there.
+
+    Raises:
+        WireError: If it is foreign, or not all of its header is there.
+    """
+    return _begun(payload)[0]
+
+
+def _begun(payload: bytes) -> tuple[Header, int]:
     if len(payload) < _PREFIX.size:
         raise WireError("size", len(payload), f"at least {_PREFIX.size} bytes")
     magic, version, _, _, size = _PREFIX.unpack_from(payload)
@@ -234,12 +250,9 @@ def parse(payload: bytes) -> tuple[Header, int]:
     if size > MAX_HEADER_BYTES or end > len(payload):
         raise WireError("header size", size, f"the message has {len(payload)} bytes")
     try:
-        header = _header_decoder.decode(memoryview(payload)[_PREFIX.size : end])
+        return _header_decoder.decode(memoryview(payload)[_PREFIX.size : end]), end
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireError("header", "…", str(error)) from error
-    body = aligned(end)
-    _check(header, len(payload) - body)
-    return header, body
 
 
 def _check(header: Header, body_bytes: int) -> None:

@@ -4,15 +4,18 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from interact_api import wire
 from interact_api.wire import Header, WireError
 
 from interact import _codec
 from interact._batches import Batch, Bytes, Image
+from interact._codec import Pieces
 from interact._errors import InteractError
 from interact._identity import identity
 
 ADDRESSEE = "redrive"
 """The attribute of a frame sent again: the one input, "operator.port", that is to take it."""
+_NO_SCAN = wire.Scan("undecodable", (0,))
 UNREADABLE = "unreadable"
 """The kind of a letter that is none of ours."""
 
@@ -28,8 +31,9 @@ class Letter:
     ``sequence`` is its number in the dead-letter stream, by which commands call it; ``message`` that
     of the message it was in, in the stream of ``source`` ("operator.port"). ``at`` is seconds since
     1970. ``start`` and ``stop`` are its frames, ``edition`` how often they had been sent again before.
-    ``joined`` are the ports whose halves it was joined of. ``batch`` is None where ``raw`` bytes are
-    all there is, and ``whole`` says that nothing of it was left out.
+    ``joined`` are the ports whose halves it was joined of. ``content`` is the kind of its data.
+    ``batch`` is None where ``raw`` bytes are all there is, or where only the head was read, which
+    ``deferred`` says; ``whole`` says that nothing was left out when it was kept.
     """
 
     sequence: int
@@ -50,9 +54,12 @@ class Letter:
     stop: int = 0
     joined: tuple[str, ...] = ()
     name: bytes = b""
+    content: str = ""
+    arrays: tuple[wire.Array, ...] = ()
     batch: Batch | None = None
     raw: bytes = b""
     whole: bool = True
+    deferred: bool = False
 
     @property
     def frames(self) -> str:
@@ -79,10 +86,35 @@ def letter(sequence: int, payload: bytes, at: float, operator: str = "") -> Lett
     try:
         header, batch = _codec.decode(payload)
     except WireError as error:
-        words = f"no dead letter of ours: {error}"
-        return Letter(sequence, at, UNREADABLE, words, operator=operator, raw=payload, whole=False)
-    why = _Facts(batch.attributes)
-    known = Letter(
+        return _unreadable(sequence, payload, at, operator, error)
+    known = _told(sequence, header, at, operator)
+    if known.content == "bytes" and known.kind == "undecodable" and isinstance(batch, Bytes):
+        return dataclasses.replace(known, raw=batch.data)
+    own = _Facts(header.attributes).map("attributes")
+    return dataclasses.replace(known, batch=batch.replace(attributes=own))
+
+
+def head(sequence: int, payload: bytes, at: float, operator: str = "") -> Letter:
+    """The same without the data; of the payload the beginning is enough."""
+    try:
+        known = _told(sequence, wire.header(payload), at, operator)
+        return dataclasses.replace(known, deferred=True)
+    except WireError as error:
+        return _unreadable(sequence, payload, at, operator, error)
+
+
+def _unreadable(
+    sequence: int, payload: bytes, at: float, operator: str, error: WireError
+) -> Letter:
+    words = f"no dead letter of ours: {error}"
+    return Letter(sequence, at, UNREADABLE, words, operator=operator, raw=payload, whole=False)
+
+
+def _told(sequence: int, header: Header, at: float, operator: str) -> Letter:
+    """What the header of a letter says."""
+    why = _Facts(header.attributes)
+    unread = header.kind == "bytes" and why.words("kind") == "undecodable"
+    return Letter(
         sequence,
         why.number("at") or at,
         why.words("kind") or "exception",
@@ -96,18 +128,14 @@ def letter(sequence: int, payload: bytes, at: float, operator: str = "") -> Lett
         int(why.number("attempts")),
         int(why.number("sequence")),
         header.edition,
-        name=header.identity,
+        "" if unread else wire.decoded_scan(header).id,
+        header.start,
+        header.stop,
+        why.list("joined"),
+        header.identity,
+        header.kind,
+        header.arrays,
         whole=not (why.given("bare") or why.given("cut")),
-    )
-    if known.kind == "undecodable" and isinstance(batch, Bytes):
-        return dataclasses.replace(known, raw=batch.data)
-    return dataclasses.replace(
-        known,
-        scan=batch.scan.id,
-        start=batch.start,
-        stop=batch.stop,
-        joined=why.list("joined"),
-        batch=batch.replace(attributes=why.map("attributes")),
     )
 
 
@@ -138,8 +166,8 @@ class _Facts:
         return dict(value) if isinstance(value, dict) else {}
 
 
-def again(one: Letter) -> tuple[str, bytes]:
-    """The identity and the payload by which a letter's frames are sent again.
+def again(one: Letter) -> tuple[str, Pieces]:
+    """The identity and the message by which a letter's frames are sent again.
 
     They have the next edition, and an address: other readers of the same stream have had them.
 
@@ -158,7 +186,9 @@ def again(one: Letter) -> tuple[str, bytes]:
         )
     label = f"{one.operator}.{one.port}"
     if one.batch is None:
-        return identity("", "redrive", label, one.name).hex(), one.raw
+        nothing = Header("bytes", wire.encoded_scan(_NO_SCAN), 0, 0, b"", "")
+        raw = Pieces(nothing, [one.raw], len(one.raw))
+        return identity("", "redrive", label, one.name).hex(), raw
     if isinstance(one.batch, Image) and not one.batch.final:
         raise RedriveError(
             f"{called} is a picture of an unfinished scan, and a later one has replaced it: drop it"
@@ -166,7 +196,7 @@ def again(one: Letter) -> tuple[str, bytes]:
     edition = one.edition + 1
     name = identity("", "redrive", label, one.name, edition)
     marked = one.batch.replace(attributes={**one.batch.attributes, ADDRESSEE: label})
-    return name.hex(), _codec.encode(marked, identity=name, edition=edition)
+    return name.hex(), _codec.pieces(marked, identity=name, edition=edition)
 
 
 def received(header: Header, batch: Batch, operator: str, port: str) -> Batch | None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from nats.aio.client import Client
@@ -48,7 +48,7 @@ async def assembled(client: Client, descriptor: Descriptor, stopped: Callable[[]
 
 async def chunks(
     client: Client, descriptor: Descriptor, stopped: Callable[[], bool]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The chunks in order, one fetched ahead; after the last one the digest has been compared.
 
     Raises:

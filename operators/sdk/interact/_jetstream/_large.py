@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from interact_api.wire import Header
 from nats.aio.client import Client
@@ -94,6 +94,17 @@ class Large:
         """
         descriptor = _chunks.described(payload)
         return payload if descriptor is None else await self.assembled(descriptor, payload, stopped)
+
+    async def beginning(self, payload: bytes) -> bytes:
+        """The first chunk of a large message, which has its header; a whole message as it is."""
+        descriptor = _chunks.described(payload)
+        if descriptor is None:
+            return payload
+        with suppress(_assembly.Gone, _assembly.Broken):
+            async with aclosing(_assembly.chunks(self._client, descriptor, bool)) as found:
+                async for chunk in found:
+                    return chunk
+        return payload
 
     async def assembled(
         self, descriptor: Descriptor, payload: bytes, stopped: Stopped = bool

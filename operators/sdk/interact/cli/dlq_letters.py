@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from interact_api import names, wire
+from interact_api import names
 
 from interact import _chunks, _jetstream, _redrive
+from interact._codec import Pieces
 from interact._errors import BrokerError
 from interact._redrive import Letter, RedriveError
 from interact.cli.exits import CommandError, Exit
@@ -79,9 +80,7 @@ class Box:
                     if last and message.sequence > last:
                         return
                     operator = message.subject.rpartition(".")[2]
-                    whole = await self.broker.whole(message.payload)
-                    payload = message.payload if whole is None else whole
-                    one = _redrive.letter(message.sequence, payload, message.at, operator)
+                    one = await self._read(message, operator)
                     if choice.takes(one):
                         left -= 1
                         yield one
@@ -89,6 +88,26 @@ class Box:
                             return
         except BrokerError as error:
             raise CommandError(Exit.NO_NATS, str(error)) from error
+
+    async def _read(self, message: _jetstream.StoredMessage, operator: str) -> Letter:
+        """A letter; of a large one the head only."""
+        payload = await self.broker.large.beginning(message.payload)
+        read = _redrive.letter if payload is message.payload else _redrive.head
+        return read(message.sequence, payload, message.at, operator)
+
+    async def whole(self, one: Letter) -> Letter:
+        """A letter with its data, where only the head was read."""
+        if not one.deferred:
+            return one
+        subject = names.dead_letter_subject(self.namespace, self.pipeline, "*")
+        found = _jetstream.stored(self.broker.context, self.stream, subject, one.sequence)
+        async with aclosing(found) as messages:
+            async for message in messages:
+                payload = await self.broker.whole(message.payload)
+                if message.sequence != one.sequence or payload is None:
+                    break
+                return _redrive.letter(one.sequence, payload, message.at, one.operator)
+        raise RedriveError(f"letter {one.sequence} is not there any more")
 
     async def chosen(self, choice: Choice) -> list[Letter]:
         """The same as a list; every number must be there.
@@ -133,33 +152,32 @@ class Box:
                 f"letter {first.sequence} is half of a join and must be sent with the letter of "
                 f"{first.operator}.{', '.join(sorted(absent))} for the same frames"
             )
-        payloads = [_redrive.again(one) for one in group]
         for one in group:
             await self._check_reader(one)
+        messages = [_redrive.again(await self.whole(one)) for one in group]
         if dry_run:
             return
-        for one, (identity, payload) in zip(group, payloads, strict=True):
-            await self._put(one, payload, identity)
+        for one, (identity, pieces) in zip(group, messages, strict=True):
+            await self._put(one, pieces, identity)
         for one in group:
             await self.remove(one)
 
-    async def _put(self, one: Letter, payload: bytes, identity: str) -> None:
+    async def _put(self, one: Letter, pieces: Pieces, identity: str) -> None:
         """Store a message where its edge reads, in chunks if it is large."""
-        if len(payload) <= self.broker.message_bytes:
+        if pieces.size <= self.broker.message_bytes:
+            payload = b"".join(pieces.parts)
             await _jetstream.put(self.broker.context, self._subject(one), payload, identity)
             return
         edge = names.stream(self.namespace, self.pipeline, *_port(one))
-        storage = await self.broker.storage(edge)
-        key = (self.namespace, self.pipeline, storage)
+        key = (self.namespace, self.pipeline, await self.broker.storage(edge))
         place = _chunks.Place(
             names.chunks_stream(*key),
             names.chunks_subject(*key, *_port(one)),
-            len(payload) + MARGIN_BYTES,  # all that is before it has to go first
+            pieces.size + MARGIN_BYTES,  # all that is before it has to go first
             edge,
         )
-        header, _ = wire.parse(payload)
         await self.broker.publish_large(
-            place, self._subject(one), header, [payload], len(payload),
+            place, self._subject(one), pieces.header, pieces.parts, pieces.size,
             identity=identity, owner=f"dlq/{uuid.uuid4().hex}",
         )  # fmt: skip
 

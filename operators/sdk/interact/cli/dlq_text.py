@@ -54,8 +54,9 @@ def document(one: Letter) -> dict[str, Any]:
         "edition": one.edition,
         "time": _time(one.at),
         "whole": one.whole,
-        "bytes": _size(one),
-        "arrays": {name: _described(array) for name, array in _arrays(one).items()},
+        "content": one.content,
+        "bytes": sum(place.size for place in one.arrays),
+        "arrays": _described(one),
     }
 
 
@@ -87,10 +88,10 @@ def text(one: Letter, now: datetime) -> list[str]:
 
 
 def _content(one: Letter) -> str:
-    if one.batch is None:
-        return f"{_size(one):,} bytes that nobody could read" + _part(one)
-    arrays = ", ".join(f"{name} {_described(array)}" for name, array in _arrays(one).items())
-    return f"{one.batch.kind}: {arrays or 'no arrays'}" + _part(one)
+    if not one.scan:
+        return f"{len(one.raw):,} bytes that nobody could read" + _part(one)
+    arrays = ", ".join(f"{name} {described}" for name, described in _described(one).items())
+    return f"{one.content}: {arrays or 'no arrays'}" + _part(one)
 
 
 def _part(one: Letter) -> str:
@@ -121,12 +122,12 @@ def _arrays(one: Letter) -> dict[str, Any]:
     return {name.replace(":", "_"): array for name, array in one.batch.arrays().items()}
 
 
-def _size(one: Letter) -> int:
-    return sum(array.nbytes for array in _arrays(one).values())
-
-
-def _described(array: Any) -> str:
-    return f"{array.dtype} ({', '.join(map(str, array.shape))})"
+def _described(one: Letter) -> dict[str, str]:
+    """The arrays on the wire, each with its type and shape."""
+    return {
+        place.name.replace(":", "_"): f"{place.dtype} ({', '.join(map(str, place.shape))})"
+        for place in one.arrays
+    }
 
 
 def _time(at: float) -> str:
