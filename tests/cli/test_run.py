@@ -90,15 +90,16 @@ def test_a_reducer_killed_in_the_middle_goes_on_from_its_checkpoint(desk):
         assert arrays["total"].tolist() == sums(5, 9).tolist()
 
 
-def test_a_reducer_that_cannot_keep_its_state_ends_the_run_when_it_is_killed(desk):
-    done = desk.do(
-        "run", "pipeline.yaml", "--set", "picture.hoard=true", "--set", "reader.pause=0.3",
+def test_a_reducer_that_cannot_keep_its_state_is_given_the_scan_again_when_it_is_killed(desk):
+    code, said = desk.run(
+        "--images", "out", "--set", "picture.hoard=true", "--set", "reader.pause=0.3",
         "--set", "picture.die_at=41", "--set", f"picture.died={desk.folder / 'died'}",
     )  # fmt: skip
 
-    assert done.returncode == Exit.CRASHED
-    assert "picture/0 was killed by SIGKILL" in done.stdout
-    assert "is lost" in done.stdout
+    assert (code, (desk.folder / "died").exists()) == (Exit.COMPLETE, True)
+    assert "no checkpoint, so nothing is acknowledged" in json.dumps(said)
+    with np.load(desk.folder / "out" / "picture.npz") as arrays:
+        assert arrays["total"].tolist() == sums(5, 9).tolist()
 
 
 def test_an_operator_that_cannot_start_fails_the_run_with_its_own_words(desk):

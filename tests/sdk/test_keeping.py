@@ -7,6 +7,7 @@ from interact import Image, Reducer, Tombstone, Values, _codec, scan_image
 from interact import operator as make_operator
 from interact._batches import Batch
 from interact._coverage import Ledger
+from interact._errors import BrokerError
 from interact._in_effect import Live
 from interact._keeping import Keeping
 from interact._outlet import Outlet
@@ -28,6 +29,7 @@ class HeldBroker:
         self.keys: dict[str, bytes] = {}
         self.published: list[bytes] = []
         self.unanswered: list = []
+        self.room = True
 
     async def publish(self, subject, payload, *, identity="", stored=None):
         self.asked.set()
@@ -38,6 +40,8 @@ class HeldBroker:
     async def put(self, bucket, key, value):
         self.asked.set()
         await self.free.wait()
+        if not self.room:
+            raise BrokerError("no room")
         self.keys[key] = value
 
     async def get(self, bucket, key):
@@ -173,6 +177,38 @@ async def test_a_partial_result_never_follows_the_final_one():
     of_b = [stop for scan_id, stop in results(broker) if scan_id == "b"]
     assert of_b == [12]
     assert ("a", 0) in results(broker)
+
+
+async def test_nothing_is_acknowledged_that_was_not_kept():
+    broker = HeldBroker()
+    life = Life(broker)
+    broker.room = False
+    await life.take("a", 0, 7)
+    await life.keeping.checkpoint()
+
+    assert life.acknowledged == []
+    assert life.tally.unkept == 1
+    assert "no room" in life.tally.snapshot().warnings[0]
+    assert not life.keeping.due, "it is tried again after a while"
+    await life.take("a", 7, 10)
+    broker.room = True
+    await life.keeping.checkpoint()
+
+    assert life.acknowledged == [("a", 0), ("a", 7)]
+    again = Life(broker)
+    await again.keeping.restore()
+    assert again.ledger.open["a"].progress == 10
+
+
+async def test_a_checkpoint_is_due_before_the_consumer_gives_no_more(monkeypatch):
+    monkeypatch.setattr("interact._keeping.MAX_ACK_PENDING_HELD", 8)
+    life = Life(HeldBroker())
+
+    for start in range(4):
+        assert not life.keeping.due
+        await life.take("a", start, start + 1)
+
+    assert life.keeping.due
 
 
 async def test_what_is_missing_is_kept_with_the_bitmaps():

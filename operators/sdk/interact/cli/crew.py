@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from interact_api.board import Board
-from interact_api.operator import Role
 from interact_api.records import OperatorRecord, ReplicaRecord
 
 from interact._main import BROKEN, USAGE
@@ -20,7 +19,7 @@ START_SECONDS = 10.0
 GRACE_SECONDS = 10.0
 """What processes get to finish what they hold, before they are killed."""
 MOST_DEATHS = 5
-"""Deaths in a row without progress before a run gives up."""
+"""Deaths in a row without progress before a run gives up on a source; see `_most_deaths`."""
 QUIET_SECONDS = 2.5
 """How long nothing must be under way until a pipeline is drained; what is pending is asked each second."""
 _LOOK_SECONDS = 0.05
@@ -177,14 +176,6 @@ class Crew:
         record, replica = self._record(death.member), self._replica(death.member)
         replica.die()
         name, tail = death.member.name, f"the end of {death.log}:\n{death.tail()}"
-        if _took_a_scan_along(record):
-            self.give_up(
-                Exit.CRASHED,
-                f"{name} was {death.how}. What it had gathered could not be kept in checkpoints, as "
-                "its warnings say, and is lost; the result would be wrong. Start the run again.",
-                tail,
-            )
-            return False
         if death.status == BROKEN:
             self.give_up(Exit.CRASHED, f"{name} has code that cannot be used.", death.tail(1))
             return False
@@ -195,7 +186,7 @@ class Crew:
                 death.tail(1),
             )
             return False
-        if death.in_a_row >= MOST_DEATHS:
+        if death.in_a_row >= _most_deaths(record):
             self.give_up(
                 Exit.CRASHED,
                 f"{name} died {death.in_a_row} times in a row without getting anything done; "
@@ -207,10 +198,10 @@ class Crew:
         return True
 
 
-def _took_a_scan_along(record: OperatorRecord) -> bool:
-    """Whether a replica's memory held what no checkpoint does."""
-    keeps = record.config.role in {Role.REDUCER, Role.SINK}
-    return keeps and record.count("unkept") > 0
+def _most_deaths(record: OperatorRecord) -> int:
+    """Deaths in a row after which a run gives up: two frames that end their process cost fewer."""
+    attempts = max((entry.attempts for entry in record.config.inputs), default=0)
+    return MOST_DEATHS + 2 * attempts
 
 
 def written_members(plan: LocalPlan, code: Mapping[str, Path], folder: Path) -> list[Member]:
