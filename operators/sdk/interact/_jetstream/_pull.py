@@ -20,7 +20,7 @@ from interact._tasks import wanted
 logger = logging.getLogger(__name__)
 
 PULL_SECONDS = 20.0
-DRAIN_SECONDS = 2.0
+DRAIN_SECONDS = 5.0
 PREFETCH_MESSAGES = 256
 PREFETCH_SECONDS = 0.25
 """Work to hold ahead of the kernel; more would starve the other replicas."""
