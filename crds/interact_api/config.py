@@ -27,6 +27,9 @@ class InputConfig(Model):
     lanes: list[str] = Field(description="Lanes of the messages that arrive, sorted.")
     merges: bool = Field(description="Whether the operator appends the edge to the lane.")
     types: list[str] = Field(description="Kinds of data the port takes.")
+    loses: bool = Field(
+        default=False, description="Whether the stream overwrites what was not read in time."
+    )
     results: bool = Field(
         default=False, description="Whether what arrives was made of results of reducers."
     )

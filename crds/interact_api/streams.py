@@ -10,7 +10,7 @@ from interact_api import graph, names, topology
 from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
 from interact_api.operator import Guarantee, InteractOperator, Join, Role, types
 from interact_api.parameters import Value, coerce, default_value
-from interact_api.pipeline import Pipeline, PipelineOperator, Storage
+from interact_api.pipeline import OnFull, Pipeline, PipelineOperator, Storage
 from interact_api.quantities import byte_count, seconds
 from interact_api.stream_plan import (
     BucketPlan,
@@ -121,11 +121,12 @@ class _Planner:
         storage, replicas = self._kept(readers[0])
         key = (*self._key, source.name, output.name)
         latest = readers[0].guarantee is Guarantee.LATEST
+        drops = source.delivery(output.name).on_full is OnFull.DROP_OLDEST
         return StreamPlan(
             name=names.stream(*key),
             subject=f"{names.port_subject(*key)}.*",
             retention=Retention.LIMITS if latest else Retention.INTEREST,
-            discard=Discard.OLD if latest else Discard.NEW,
+            discard=Discard.OLD if latest or drops else Discard.NEW,
             max_bytes=self._max_bytes(source, output.name),
             max_msgs_per_subject=1 if latest else -1,
             storage=storage,
@@ -295,6 +296,8 @@ class _Planner:
             merges=merging,
             results=edge.source.name in self._reduced,
             types=list(types(edge.input)),
+            loses=edge.guarantee is Guarantee.LATEST
+            or edge.source.delivery(edge.output.name).on_full is OnFull.DROP_OLDEST,
         )
 
     def _output(

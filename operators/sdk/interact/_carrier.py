@@ -30,22 +30,31 @@ class Carrier:
         place: Place | None,
         identity: str,
         stored: Stored | None = None,
+        full: Stored | None = None,
     ) -> None:
         """Send a message; a large one is stored on return, ``stored`` follows in any case.
+
+        With ``full``, that is called instead where there is no room.
 
         Raises:
             TooLarge: If there is no place for it.
         """
         if pieces.size <= self._whole_bytes or place is None or self._large is None:
             payload = b"".join(pieces.parts)
-            await self._broker.publish(subject, payload, identity=identity, stored=stored)
+            if full is None:
+                await self._broker.publish(subject, payload, identity=identity, stored=stored)
+            else:
+                await self._broker.publish(
+                    subject, payload, identity=identity, stored=stored, full=full
+                )
             return
-        await self._large.publish_large(
+        sent = await self._large.publish_large(
             place, subject, pieces.header, pieces.parts, pieces.size,
-            identity=identity, owner=self._owner,
+            identity=identity, owner=self._owner, patient=full is None,
         )  # fmt: skip
-        if stored is not None:
-            await stored()
+        then = stored if sent else full
+        if then is not None:
+            await then()
 
     def tend(self, places: Iterable[Place | None]) -> None:
         """Free what a former life of the owner left."""

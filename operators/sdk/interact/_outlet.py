@@ -1,6 +1,7 @@
 """An operator's output ports: what is stamped on a batch before it leaves."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from interact_api import wire
 from interact_api.config import OperatorConfig, OutputConfig
@@ -11,6 +12,7 @@ from interact._carrier import Carrier
 from interact._chunks import Place
 from interact._identity import identity
 from interact._ports import Broker
+from interact._sampling import REASON, Sampling
 from interact._tally import Tally
 
 Stored = Callable[[], Awaitable[None]]
@@ -26,6 +28,11 @@ class Outlet:
         self.ports = {port.port: port.subject for port in config.outputs}
         self._carrier = Carrier(broker, f"{config.operator}/{tally.replica}")
         self._places = {port.port: _place(port) for port in config.outputs}
+        self._sampling = {
+            port.port: Sampling(partial(self._cover, port.port), partial(tally.drop, REASON))
+            for port in config.outputs
+            if port.on_full == "Sample"
+        }
         self.revision = config.revision
         """Of the parameters that make what is sent."""
 
@@ -49,9 +56,26 @@ class Outlet:
         )
         self._tally.sent(len(batch), pieces.size, port)
         subject = f"{self.ports[port]}.{batch.scan.id}"
+        full = None
+        if self._sampling and port in self._sampling:
+            left_out = self._sampling[port].leave_out
+            full = partial(left_out, batch, lane, edition, pieces.size, stored)
         await self._carrier.publish(
-            subject, pieces, place=self._places[port], identity=name.hex(), stored=stored
+            subject, pieces, place=self._places[port], identity=name.hex(), stored=stored, full=full
         )
+
+    async def _cover(
+        self, port: str, coverage: Batch, lane: str, edition: int, stored: Stored
+    ) -> None:
+        """Account for frames that were left out; such a message waits for room."""
+        scan, start, stop = coverage.scan.id, coverage.start, coverage.stop
+        parent = f"sampled {scan} {lane} {start} {stop} {edition}".encode()
+        name = identity(self._config.run, self._config.operator, port, parent)
+        payload = _codec.encode(
+            coverage, identity=name, lane=lane, revision=self.revision, edition=edition
+        )
+        subject = f"{self.ports[port]}.{scan}"
+        await self._broker.publish(subject, payload, identity=name.hex(), stored=stored)
 
     async def show(
         self,
@@ -80,6 +104,10 @@ class Outlet:
         self, origin: str, scans: int, *, lane: str, parent: bytes, stored: Stored | None = None
     ) -> None:
         """Say on every port that a source has made its last scan."""
+        if self._sampling:
+            await self._broker.flush()  # what is refused last is left out before the end
+            for sampling in self._sampling.values():
+                await sampling.flush()
         waiting = _Countdown(len(self.ports), stored)
         if not self.ports and stored is not None:
             await stored()

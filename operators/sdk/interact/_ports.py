@@ -59,9 +59,18 @@ class Broker(Protocol):
     """Streams as the runtime sees them."""
 
     async def publish(
-        self, subject: str, payload: bytes, *, identity: str = "", stored: Stored | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        identity: str = "",
+        stored: Stored | None = None,
+        full: Stored | None = None,
     ) -> None:
-        """Send one message; wait only while the window is full. ``stored`` follows."""
+        """Send one message; wait only while the window is full.
+
+        ``stored`` follows; with ``full``, that is called instead where the stream is full.
+        """
 
     async def flush(self) -> None:
         """Wait until everything sent is stored."""
@@ -94,6 +103,9 @@ class Broker(Protocol):
 
     async def put(self, bucket: str, key: str, value: bytes) -> None:
         """Set a key, durably."""
+
+    async def purge(self, stream: str, subject: str) -> None:
+        """Remove what a stream holds of a subject, as far as that can be had now."""
 
     async def forget(self, bucket: str, key: str) -> None:
         """Remove a key and its history."""

@@ -39,6 +39,7 @@ class Tally:
         self.breaker = ""
         self.dead_letters_full = False
         self.dropped: dict[str, int] = {}
+        self._dropped: dict[str, float] = {}
         self.failures: dict[str, int] = dict.fromkeys(ERROR_KINDS, 0)
         """Frames that failed, by kind."""
         self.ports_in: dict[str, list[int]] = {}
@@ -50,6 +51,8 @@ class Tally:
         """Seconds from the source to here, message by message."""
         self.inflight: Callable[[], int] = int
         """Messages that were taken and not answered, or sent and not stored."""
+        self.triggers: dict[str, int] = {}
+        """Calls of triggers by what became of them."""
         self._scans: dict[str, ScanReport] = {}
         self._warnings: list[str] = []
         self._errors: list[str] = []
@@ -97,6 +100,15 @@ class Tally:
         last = self._scans[next(reversed(self._scans))]
         return last.covered / last.total if last.total else 1.0
 
+    def triggered(self, outcome: str) -> None:
+        """A call of a trigger was answered."""
+        self.triggers[str(outcome)] = self.triggers.get(str(outcome), 0) + 1
+
+    def drop(self, reason: str, count: float) -> None:
+        """So many were left out on purpose."""
+        self._dropped[reason] = self._dropped.get(reason, 0.0) + count
+        self.dropped[reason] = round(self._dropped[reason])
+
     def warn(self, text: str) -> None:
         """Something a person should know; the run goes on."""
         if text not in self._warnings and len(self._warnings) < MOST_WORDS:
@@ -139,6 +151,7 @@ class Tally:
             breaker=self.breaker,
             dead_letters_full=self.dead_letters_full,
             dropped=dict(self.dropped),
+            triggers=dict(self.triggers),
             durations=self.durations.told(),
             delays=self.delays.told(),
         )

@@ -1,7 +1,6 @@
 """Publishing with a bounded window: what was sent and is not stored yet."""
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import TooLarge
+from interact._jetstream._refusal import refusal
 from interact._tasks import wanted
 
 logger = logging.getLogger(__name__)
@@ -21,8 +21,10 @@ PUBACK_SECONDS = 5.0
 """After this long without an answer a message is sent again; its identity makes that safe."""
 WINDOW_BYTES = 32 << 20
 WINDOW_MESSAGES = 512
-FULL = frozenset({10077, 10167, 10122})
-"""JetStream error codes that mean "later": maximum bytes, too many in flight, messages."""
+MAX_RECORD_BYTES = (32 << 20) - (64 << 10)
+"""nats-server's file store takes no record of 32 MiB, whatever max_payload says."""
+TOLD_EVERY = 20
+"""Tries between two warnings about the same message."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class _Sent:
     identity: str
     stored: Callable[[], Awaitable[None]] | None
     due: float
+    full: Callable[[], Awaitable[None]] | None = None
     attempts: int = 0
 
 
@@ -73,29 +76,39 @@ class Window:
         *,
         identity: str = "",
         stored: Callable[[], Awaitable[None]] | None = None,
+        full: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Send one message; wait only while the window is full.
 
+        Args:
+            subject: Where to.
+            payload: The message.
+            identity: Its name: the server stores it once.
+            stored: Called when it is stored.
+            full: Called instead if the stream is full: then it is left out. Without it, the message
+                is sent again until there is room.
+
         Raises:
-            TooLarge: If the server would cut the connection over its size.
+            TooLarge: If the server would cut the connection over its size, or could not store it.
         """
-        if len(payload) > self._client.max_payload - 1024:
-            raise TooLarge(len(payload), self._client.max_payload)
-        if self._full(len(payload)):
-            await self._wait_for_space(len(payload))
+        most = min(self._client.max_payload - 1024, MAX_RECORD_BYTES)
+        if len(payload) > most:
+            raise TooLarge(len(payload), most)
+        if self._full(len(payload), full is None):
+            await self._wait_for_space(len(payload), full is None)
         self._number += 1
         token = str(self._number)
         loop = asyncio.get_running_loop()
         self._sent[token] = sent = _Sent(
-            subject, payload, identity, stored, loop.time() + PUBACK_SECONDS
+            subject, payload, identity, stored, loop.time() + PUBACK_SECONDS, full
         )
         self._sent_bytes += len(payload)
         await self._send(token, sent)
 
-    def _full(self, size: int) -> bool:
+    def _full(self, size: int, waits: bool) -> bool:
         """Whether the window is full, or a stream has refused what it already got."""
         return bool(self._sent) and (
-            bool(self._refused)
+            (waits and bool(self._refused))
             or self._sent_bytes + size > WINDOW_BYTES
             or len(self._sent) >= WINDOW_MESSAGES
         )
@@ -104,10 +117,10 @@ class Window:
         """Whether a message to a subject was refused for want of room, and waits for it."""
         return any(self._sent[token].subject == subject for token in self._refused)
 
-    async def _wait_for_space(self, size: int) -> None:
+    async def _wait_for_space(self, size: int, waits: bool) -> None:
         loop = asyncio.get_running_loop()
         since = loop.time()
-        while self._full(size):
+        while self._full(size, waits):
             self._space.clear()
             await self._space.wait()
         self.blocked_seconds += loop.time() - since
@@ -124,18 +137,19 @@ class Window:
         sent = self._sent.get(token)
         if sent is None:
             return
-        refusal = _refusal(answer)
-        if refusal is None:
+        refused = refusal(answer)
+        left_out = refused is not None and refused.full and sent.full is not None
+        if refused is None or left_out:
             del self._sent[token]
             self._refused.discard(token)
             self._sent_bytes -= len(sent.payload)
             self._space.set()
-            if sent.stored is not None:
-                await sent.stored()
+            then = sent.full if left_out else sent.stored
+            if then is not None:
+                await then()
             return
-        code, text = refusal
-        if code not in FULL and sent.attempts % 20 == 0:
-            logger.warning("stream refused a message: %s", text, extra={"subject": sent.subject})
+        if refused.advice and sent.attempts % TOLD_EVERY == 0:
+            logger.warning("%s", refused.advice, extra={"subject": sent.subject})
         self._refused.add(token)
         sent.attempts += 1
         pause = min(0.005 * 2 ** min(sent.attempts, 5), 0.1) * random.uniform(0.5, 1.0)  # noqa: S311
@@ -169,14 +183,3 @@ class Window:
             self._space.clear()
             await self._space.wait()
         await self._client.flush()
-
-
-def _refusal(answer: Msg) -> tuple[int, str] | None:
-    """The error code and text of a publish that was not stored; None if it was."""
-    if (answer.headers or {}).get("Status") == "503":
-        return 503, "no stream has this subject"
-    if answer.data.startswith(b'{"stream"'):
-        return None
-    reply = json.loads(answer.data or b"{}")
-    error = reply.get("error")
-    return (int(error.get("err_code", 0)), str(error.get("description"))) if error else None
