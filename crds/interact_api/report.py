@@ -21,7 +21,8 @@ class Report(msgspec.Struct, frozen=True):
     that of the parameters in use, ``refused`` holds the values not taken, by name, and why; ``run``
     is the nonce of the run, empty where it is not told. ``breaker`` says why an operator that fails all
     the time has stopped fetching, ``dead_letters_full`` that it cannot keep what fails. ``dropped``
-    counts frames left out on purpose, by reason. ``durations`` and ``delays`` count messages by `buckets`:
+    counts frames left out on purpose, by reason, ``triggers`` calls by outcome. ``durations`` and
+    ``delays`` count messages by `buckets`:
     seconds of work, and seconds since the source made their frames. Counters never go back while
     ``pid`` stays.
     """
@@ -53,6 +54,7 @@ class Report(msgspec.Struct, frozen=True):
     breaker: str = ""
     dead_letters_full: bool = False
     dropped: dict[str, int] = {}
+    triggers: dict[str, int] = {}
     durations: tuple[int, ...] = ()
     delays: tuple[int, ...] = ()
 

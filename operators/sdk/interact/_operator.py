@@ -31,12 +31,25 @@ Role = Literal["kernel", "classic", "source", "reducer"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trigger:
-    """Something a person may ask a running operator to do."""
+    """Something a person may ask a running operator to do.
+
+    Attributes:
+        name: How it is called.
+        function: What is called.
+        mode: Once, or until it gives nothing more.
+        parameters: Its keyword arguments.
+        audience: Whether one replica does it, or all.
+        positional: How many positional arguments it takes.
+        description: What it does.
+    """
 
     name: str
     function: Callable[..., Any]
     mode: Literal["single", "drain"]
     parameters: tuple[Parameter, ...]
+    audience: Literal["one", "all"] = "all"
+    positional: int = 0
+    description: str = ""
 
 
 @dataclasses.dataclass(eq=False)
@@ -65,19 +78,29 @@ class Operator:
         return self.function(*args, **kwargs)
 
     def trigger(
-        self, name: str, *, mode: Literal["single", "drain"] = "single"
+        self,
+        name: str,
+        *,
+        mode: Literal["single", "drain"] = "single",
+        audience: Literal["one", "all"] = "all",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a trigger of this operator; its keyword arguments are the trigger's."""
+        """Declare a trigger of this operator: a function called between two messages.
+
+        Its keyword arguments are the trigger's. Its positional ones, as many as it declares, are what
+        the operator's `dependencies` give; of a reducer, the reducer and its states by scan. What it
+        returns is the answer, but an `Image`, or a dict of them by port, is sent.
+
+        Args:
+            name: How it is called.
+            mode: "single" calls it once; "drain" until it returns None, or a generator to its end.
+            audience: Whether one replica is to do it, or all of them.
+
+        Raises:
+            OperatorError: At import, if the function does not fit.
+        """
 
         def declare(function: Callable[..., Any]) -> Callable[..., Any]:
-            hints = get_type_hints(function, include_extras=True)
-            keywords = [
-                p
-                for p in inspect.signature(function).parameters.values()
-                if p.kind is p.KEYWORD_ONLY
-            ]
-            found = tuple(parameter(self.name, p.name, hints[p.name], p.default) for p in keywords)
-            self.triggers.append(Trigger(name, function, mode, found))
+            self.triggers.append(_trigger(self, name, function, mode, audience))
             return function
 
         return declare
@@ -179,6 +202,42 @@ def source(
         )
 
     return make if function is None else make(function)
+
+
+def _trigger(
+    operator: Operator,
+    name: str,
+    function: Callable[..., Any],
+    mode: Literal["single", "drain"],
+    audience: Literal["one", "all"],
+) -> Trigger:
+    owner = f"{operator.name}, trigger {name}"
+    if any(one.name == name for one in operator.triggers):
+        raise OperatorError(f"operator {operator.name} declares two triggers {name!r}")
+    if mode == "single" and (
+        inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    ):
+        raise OperatorError(
+            f"operator {owner}: it yields; declare mode='drain', or return what it gives"
+        )
+    hints = get_type_hints(function, include_extras=True)
+    declared = inspect.signature(function).parameters.values()
+    keywords = [one for one in declared if one.kind is one.KEYWORD_ONLY]
+    positional = sum(
+        one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD} for one in declared
+    )
+    most = {"reducer": 2, "source": 0}.get(operator.role, len(operator.dependencies))
+    if positional > most:
+        raise OperatorError(
+            f"operator {owner}: it has {positional} positional arguments and {most} are given; "
+            "write its parameters after a '*'"
+        )
+    unknown = [one.name for one in keywords if one.name not in hints]
+    if unknown:
+        raise OperatorError(f"operator {owner}: annotate {unknown[0]} with its type")
+    found = tuple(parameter(owner, one.name, hints[one.name], one.default) for one in keywords)
+    words = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ").strip()
+    return Trigger(name, function, mode, found, audience, positional, words)
 
 
 Given = TypeVar("Given", Operator, Callable[..., Any])

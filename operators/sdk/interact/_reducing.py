@@ -178,6 +178,17 @@ class Reducing:
             ledger, state, origin, last, unsaved=False, number=data["number"]
         )
 
+    @property
+    def states(self) -> dict[str, Any]:
+        """The states of the open scans, by id."""
+        return {scan_id: opened.state for scan_id, opened in self._open.items()}
+
+    async def show_again(self) -> None:
+        """Send what is known of all open scans now."""
+        for opened in self._open.values():
+            opened.changed = True
+        await self.emit_partial()
+
     async def emit_partial(self) -> None:
         """Send what is known of the open scans that changed."""
         if self._port not in self._outlet.ports:

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from interact_api.config import OperatorConfig
@@ -16,6 +16,7 @@ from interact._computing import Guards
 from interact._errors import OperatorError
 from interact._health import Health
 from interact._in_effect import Live
+from interact._jetstream._talking import Talk
 from interact._operator import Operator
 from interact._orders import Orders
 from interact._ports import Broker
@@ -25,6 +26,8 @@ from interact._settings import Settings
 from interact._sourcing import Sourcing
 from interact._tally import Listener, Tally
 from interact._tasks import wanted
+from interact._trigger_calls import Calling
+from interact._triggers import Triggers
 from interact._watchdog import LastWords, Watchdog
 from interact._worker import Worker
 
@@ -171,12 +174,36 @@ async def _work(
             work.obey(orders)
             work.kernel.resources = given
         _outlet.tend(config, broker, replica)
-        async with asyncio.TaskGroup() as group:
+        async with (
+            _triggered(operator, config, broker, work, tally, replica),
+            asyncio.TaskGroup() as group,
+        ):
             stopping = group.create_task(_stop(ending, work, tally))
             try:
                 await work.run()
             finally:
                 stopping.cancel()
+
+
+@asynccontextmanager
+async def _triggered(
+    operator: Operator,
+    config: OperatorConfig,
+    broker: Broker,
+    work: Worker | Sourcing,
+    tally: Tally,
+    replica: int,
+) -> AsyncIterator[None]:
+    """Take calls of the operator's triggers while the block lasts."""
+    if not operator.triggers or not isinstance(broker, _jetstream.JetStream):
+        yield
+        return
+    calling = Calling(operator, config, work.outlet)
+    triggers = Triggers(operator, config, tally, replica, Talk(broker), broker, calling)
+    if isinstance(work, Worker):
+        work.hear(triggers)
+    async with triggers.open(), triggers.served(apart=isinstance(work, Sourcing)):
+        yield
 
 
 async def _stop(ending: asyncio.Event, work: Worker | Sourcing, tally: Tally) -> None:
@@ -187,13 +214,13 @@ async def _stop(ending: asyncio.Event, work: Worker | Sourcing, tally: Tally) ->
 
 
 async def _report(broker: Broker, subject: str, tally: Tally) -> None:
-    said = ""
+    said: tuple[str, int] = ("", 0)
     while wanted():
         await broker.tell(subject, tally.report())
-        for _ in range(10):  # a change of state is told at once
+        for _ in range(10):  # a change of state, or of parameters, is told at once
             await asyncio.sleep(REPORT_SECONDS / 10)
-            if tally.state != said:
-                said = tally.state
+            if (tally.state, tally.revision) != said:
+                said = (tally.state, tally.revision)
                 break
 
 

@@ -86,6 +86,11 @@ class Sourcing:
         self._orders.heard = self._hear
         tally.inflight = lambda: self._position.under_way
 
+    @property
+    def outlet(self) -> Outlet:
+        """Where its outputs go."""
+        return self._outlet
+
     def stop(self) -> None:
         """Read no more; what was sent is stored before the process ends."""
         self._stop.set()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from interact._outlet import Outlet
 from interact._ports import Broker
 from interact._tally import Tally
 from interact._tasks import wanted
+from interact._triggers import Triggers
 
 YIELD_SECONDS = 0.001
 """Work between two turns of the event loop: one costs as much as a small message."""
@@ -56,6 +57,7 @@ class Worker:
         self._inlets = Inlets(config, broker, self._wake.set)
         self._broker = broker
         self._stop = asyncio.Event()
+        self._triggers: Triggers | None = None
 
     @property
     def kernel(self) -> Kernel:
@@ -70,6 +72,29 @@ class Worker:
     def obey(self, orders: Orders) -> None:
         """Carry out what people order about scans."""
         self.handling.obeying.follow(orders, self._wake)
+
+    def hear(self, triggers: Triggers) -> None:
+        """Execute triggers between two messages."""
+        self._triggers, triggers.wake = triggers, self._wake.set
+        calling, reducing = triggers.calling, self.handling.reducing
+        calling.guard = self._guarded
+        if reducing is None:
+            calling.given = lambda: self.kernel.resources
+        else:
+            calling.given = lambda: (reducing.reducer, reducing.states)
+            calling.after = reducing.show_again
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """What a trigger does is ended as a kernel is, where it takes too long."""
+        watchdog = self._guards.watchdog
+        if watchdog is not None:
+            watchdog.begin(alone=True)
+        try:
+            yield
+        finally:
+            if watchdog is not None:
+                watchdog.end()
 
     def stop(self) -> None:
         """Fetch no more, finish what is in the kernel, hand back the rest."""
@@ -116,6 +141,8 @@ class Worker:
         now = turned = 0.0
         while not self._stop.is_set():
             self._wake.clear()
+            if self._triggers is not None and self._triggers.waiting:
+                await self._triggers.run()
             if breaker.open:
                 await self._broken()
                 continue

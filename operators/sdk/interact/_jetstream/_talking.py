@@ -105,6 +105,17 @@ class Talk:
             raise BrokerError(f"{key} was not stored: {error}") from error
         return True
 
+    async def keys(self, bucket: str, prefix: str) -> list[str]:
+        """The keys below a prefix; none where that is not known."""
+        within = f"$KV.{bucket}."
+        try:
+            info = await self._broker.context.stream_info(
+                f"KV_{bucket}", subjects_filter=f"{within}{prefix}.>"
+            )
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            return []
+        return [name.removeprefix(within) for name in info.state.subjects or {}]
+
     async def erase(self, bucket: str, key: str) -> None:
         """Remove a key without a trace, where a marker for each would pile up."""
         with suppress(nats.js.errors.Error, nats.errors.Error, TimeoutError):
