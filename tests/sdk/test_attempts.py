@@ -65,6 +65,7 @@ async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
         config = quick(plan.operators["fragile"], attempts=2, timeout=0.5)
         async with living(run, server, "fragile", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
+            told = run.told["fragile"]
             left, kept = await records(run), await letters(run, "fragile")
 
     good = [i for i in range(35) if i != 17]
@@ -77,4 +78,61 @@ async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
     ] == [([17], kind, 2)]
     assert np.array_equal(kept[0].data, SCAN.data[17:18])
     assert lives.statuses == [status] * 3 + [0], "seen first, then tried whole, then alone"
+    assert left == []
+    timed_out = "kernel did not end within 0.5 s (kernelTimeout)" in told.errors
+    assert timed_out == (kind == "timeout"), "the next life says so"
+    assert ("Timeout (" in lives.log.read_text()) == timed_out, "and where it was"
+    assert [path.name for path in tmp_path.glob("*.last")] == []
+
+
+GATHERED = '''
+"""Ends on one frame."""
+import os
+
+import numpy as np
+from interact import DenseFrames, Reducer, Values, operator
+
+
+@operator(name="total")
+class Total(Reducer[dict]):
+    """Sums all frames, but for the seventeenth."""
+
+    def zero(self, scan):
+        return {"sum": 0, "frames": 0}
+
+    def add(self, state: dict, part: DenseFrames) -> None:
+        if 17 in part.index:
+            os._exit(3)
+        state["sum"] += int(part.data.sum())
+        state["frames"] += len(part)
+
+    def result(self, state: dict, progress) -> Values | None:
+        if not progress.complete:
+            return None
+        row = {name: np.full(progress.total, value) for name, value in state.items()}
+        return Values(scan=progress.scan, start=0, stop=progress.total, columns=row)
+'''
+
+
+async def test_a_reducer_that_is_ended_by_a_frame_counts_every_other_one_once(server, tmp_path):
+    code = tmp_path / "run.py"
+    code.write_text(GATHERED)
+    read, _ = given(SCAN)
+    collect, arrived = collector()
+    edges = [("given.out", "total.part"), ("total.out", "collect.part")]
+    plan = planned("total", [read, _main.found(code), collect], edges, ack_wait="1s")
+
+    async with running(server, plan) as run, run.start(read, collect):
+        config = quick(plan.operators["total"], attempts=2)
+        async with living(run, server, "total", code, tmp_path, config=config) as lives:
+            await run.until("collect", lambda told: told.state == "done", patience=LONG)
+            told = run.told["total"]
+            left, kept = await records(run), await letters(run, "total")
+
+    [result] = [part for part in arrived if part.stop == 35]
+    assert int(result.frames[0]) == 34
+    assert int(result.sum[0]) == SUMS.sum() - SUMS[17]
+    assert [(one.index.tolist(), one.attributes["kind"]) for one in kept] == [([17], "crash")]
+    assert told.scans[result.scan.id].missing == {"failed": 1}
+    assert lives.statuses == [3] * 3 + [0]
     assert left == []
