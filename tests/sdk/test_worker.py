@@ -112,10 +112,10 @@ async def oversized_later(part):
 @pytest.mark.parametrize(
     ("kernel", "words"),
     [
-        pytest.param(oversized, "the server takes", id="larger than a message may be"),
+        pytest.param(oversized, "there is room for", id="larger than a message may be"),
         pytest.param(unspeakable, "object", id="of a type the wire does not have"),
         pytest.param(
-            oversized_later, "the server takes", id="an asynchronous kernel makes too much"
+            oversized_later, "there is room for", id="an asynchronous kernel makes too much"
         ),
     ],
 )

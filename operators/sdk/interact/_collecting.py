@@ -1,10 +1,14 @@
 """What a reducer or sink takes of a message: frames that are new, and newer editions of a result."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from interact_api.report import ScanReport
 
 from interact._batches import Batch
-from interact._coverage import Bits, Lane, Ledger, root
+from interact._coverage import FAILED, Bits, Lane, Ledger, root
+from interact._kernel import Failed
+from interact._scan import gaps
 from interact._tally import Tally
 
 
@@ -57,3 +61,13 @@ class Collecting:
         elif found.complete:
             ledger.close(scan.id, root(lane[1]))
             self._tally.scans_complete += 1
+
+
+def covered(batch: Batch, failed: Sequence[Failed]) -> Batch:
+    """What a sink has done of a message: its coverage, in which some frames failed."""
+    if not failed:
+        return batch
+    lost = np.concatenate([part.index for one in failed for part in one.part.values()])
+    left = np.setdiff1d(batch.index, lost)
+    gone = gaps(batch.start, batch.stop, batch.tombstones, left, FAILED)
+    return Batch(**{**batch.frame(), "tombstones": gone, "y": None, "x": None})

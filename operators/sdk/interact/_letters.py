@@ -61,12 +61,14 @@ class Letters:
         self._tally.undecodable += 1
         self._tally.fail(f"{self._config.operator}.{port}: {error}", 0, "undecodable")
         why = self._why(port, f"{type(error).__name__}: {error}", "", "undecodable")
+        sequence = 0  # of the message: sent again it is another, and another letter
         if came is not None:
             entry, delivery = came
+            sequence = delivery.sequence
             why |= {
                 "source": entry.source, "attempts": delivery.attempt, "sequence": delivery.sequence,
             }  # fmt: skip
-        name = identity(self._config.run, self._config.operator, port, payload)
+        name = identity(self._config.run, self._config.operator, port, payload, sequence)
         letter = Bytes(scan=UNREADABLE_SCAN, start=0, stop=0, data=payload, attributes=why)
         try:
             await self._publish(name, letter, stored=stored)
