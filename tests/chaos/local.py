@@ -3,15 +3,16 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from cluster.processes import Address
-from interact import _jetstream, _server
+from interact import Batch, _codec, _jetstream, _server
 from interact._live_values import KEY, written
 from interact_api.streams import Plan
+from interact_api.wire import Header
 
 from chaos import forked, pipeline
 from chaos.pipeline import OPERATORS, Setup
@@ -32,6 +33,16 @@ class Nats:
         self.server = self._stack.enter_context(
             _server.nats_server(folder, host=self._address.host, **limits)
         )
+
+    @classmethod
+    @contextmanager
+    def shared(cls, folder: Path, **limits: int) -> Iterator["Nats"]:
+        """One for several runs, or one with limits."""
+        one = cls(folder, **limits)
+        try:
+            yield one
+        finally:
+            one.close()
 
     def kill(self) -> None:
         """kill -9."""
@@ -93,13 +104,13 @@ class LocalRun(Run):
         }
         log = self.folder / f"{operator}.{replica}.log"
         self.processes[operator, replica] = forked.start(
-            OPERATORS / f"{operator}.py", log, environment
+            OPERATORS / f"{self.setup.graph.code[operator]}.py", log, environment
         )
 
     def start_all(self) -> None:
         """Start every replica, the source last."""
-        for operator in ("kept", "total", "sums", "frames"):
-            for replica in range(self.setup.replicas if operator == "sums" else 1):
+        for operator, code in reversed(self.setup.graph.code.items()):
+            for replica in range(self.setup.replicas if code == "sums" else 1):
                 self.start(operator, replica)
 
     def replicas(self, operator: str) -> list[int]:
@@ -119,13 +130,19 @@ class LocalRun(Run):
         for replica in killed:
             self.start(operator, replica)
 
+    async def stop(self, *replicas: Replica) -> None:
+        """SIGTERM to all of these at once, and wait for their clean ends; nobody starts them again."""
+        ending = [(one, self.processes.pop(one)) for one in replicas]
+        for _, process in ending:
+            process.terminate()
+        for one, process in ending:
+            await asyncio.to_thread(process.join, PATIENCE)
+            assert process.exitcode == 0, f"{one} ended with {process.exitcode}\n{self.words()}"
+            self.told.pop(one, None)
+
     async def roll(self, operator: str, replica: int = 0) -> None:
         """SIGTERM, wait for a clean end, start again."""
-        process = self.processes.pop((operator, replica))
-        process.terminate()
-        await asyncio.to_thread(process.join, PATIENCE)
-        assert process.exitcode == 0, f"{operator}/{replica} ended with {process.exitcode}"
-        self.told.pop((operator, replica), None)
+        await self.stop((operator, replica))
         self.start(operator, replica)
 
     async def kill_nats(self) -> None:
@@ -145,6 +162,34 @@ class LocalRun(Run):
                 assert len(self.deaths) <= MOST_DEATHS, f"they die all the time\n{self.words()}"
                 self.told.pop((operator, replica), None)
                 self.start(operator, replica)
+
+    async def letters(self) -> list[tuple[Header, Batch]]:
+        """The dead letters that are kept, in their order."""
+        return [_codec.decode(raw) for raw in await self.raw_letters()]
+
+    async def raw_letters(self) -> list[bytes]:
+        """The same as they are stored."""
+        name = next(iter(self.plan.operators.values())).dead_letter_stream
+        state = (await self.broker.context.stream_info(name)).state
+        numbers = range(state.first_seq, state.last_seq + 1) if state.messages else ()
+        kept = [await self.broker.context.get_msg(name, number) for number in numbers]
+        return [one.data or b"" for one in kept]
+
+    async def stored(self) -> dict[str, int]:
+        """Bytes in the stream of each output port."""
+        names = {
+            output.stream for config in self.plan.operators.values() for output in config.outputs
+        }
+        return {
+            name: (await self.broker.context.stream_info(name)).state.bytes
+            for name in sorted(names)
+        }
+
+    async def position(self) -> int:
+        """Frames of the first scan that are stored for good, as the source knows."""
+        raw = await self.broker.get(self.plan.bucket.name, "source.frames")
+        found: dict[str, int] = json.loads(raw or b'{"scan": 0, "index": 0}')
+        return found["index"] if found["scan"] == 0 else self.setup.total
 
     async def set(self, operator: str, **values: object) -> int:
         """Write a new revision of an operator's parameters, as a controller does."""
@@ -206,8 +251,9 @@ async def running(
         plan = pipeline.planned(setup, folder, namespace=namespace)
         run = LocalRun(setup, folder, nats, plan)
         for operator, config in plan.operators.items():
-            free = config.model_copy(update={"revision": 0})  # the bucket has the parameters
-            (folder / f"{operator}.json").write_text(free.model_dump_json(by_alias=True))
+            changed = {"revision": 0, "kernel_timeout_seconds": setup.kernel_timeout}
+            told = config.model_copy(update=changed)  # the bucket has the parameters
+            (folder / f"{operator}.json").write_text(told.model_dump_json(by_alias=True))
         async with AsyncExitStack() as connections:
             run.broker = await connections.enter_async_context(
                 _jetstream.connect(nats.server.url, name="chaos", token=nats.server.token)

@@ -1,12 +1,8 @@
-"""The pipeline every row of the table runs, what it is made from, and what must come out of it.
-
-frames (a source) → sums (a kernel, several replicas) → total (a reducer) → kept (a sink), and
-sums → kept, so that the sink also gets every frame.
-"""
+"""The pipeline every row of the table runs, what it is made from, and what must come out of it."""
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from interact import DenseFrames, Image, Operator, Scan, _main, _spec
+from interact import DenseFrames, Image, Operator, Progress, Scan, _main, _spec
 from interact.testing import run, split
 from interact_api.load import load
 from interact_api.pipeline import Storage
@@ -23,6 +19,29 @@ from interact_api.streams import Plan, PlanSettings, plan
 OPERATORS = Path(__file__).resolve().parent / "operators"
 MIB = 1 << 20
 NAMESPACE = "chaos"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operators of a pipeline by name, with their code, and its edges."""
+
+    code: Mapping[str, str]
+    edges: Sequence[tuple[str, str]]
+
+
+PLAIN = Graph(
+    {"frames": "frames", "sums": "sums", "total": "total", "kept": "kept"},
+    (("frames.out", "sums.frames"), ("sums.out", "total.part"), ("sums.out", "kept.part"),
+     ("total.out", "kept.part")),
+)  # fmt: skip
+"""A source, a kernel with replicas, a reducer, and a sink that gets every frame and every picture."""
+DIAMOND = Graph(
+    {**PLAIN.code, "others": "sums", "pair": "pair"},
+    (("frames.out", "sums.frames"), ("frames.out", "others.frames"), ("sums.out", "pair.left"),
+     ("others.out", "pair.right"), ("pair.out", "total.part"), ("pair.out", "kept.part"),
+     ("total.out", "kept.part")),
+)  # fmt: skip
+"""The same with two kernels that see every frame, and a join of what they make."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,8 @@ class Setup:
         attempts: Of all edges.
         max_bytes: Of each port's stream.
         parameters: By operator.
+        kernel_timeout: Of all operators, seconds.
+        graph: Which operators there are.
         gate: Part of the scan after which the source waits to be let on; 0 for no gate.
     """
 
@@ -45,6 +66,8 @@ class Setup:
     attempts: int = 5
     max_bytes: int = 16 * MIB
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    kernel_timeout: float = 30.0
+    graph: Graph = PLAIN
     gate: float = 0.6
     rows: int = 12
     columns: int = 40
@@ -59,8 +82,9 @@ class Setup:
         gate = int(self.total * self.gate) if self.gate else -1
         given: dict[str, dict[str, Any]] = {
             "frames": {"folder": str(folder), "rows": self.rows, "columns": self.columns, "gate": gate},
-            "sums": {}, "total": {}, "kept": {"folder": str(folder)},
+            "kept": {"folder": str(folder)},
         }  # fmt: skip
+        given = {name: given.get(name, {}) for name in self.graph.code}
         for operator, values in self.parameters.items():
             given[operator] |= values
         return given
@@ -68,16 +92,8 @@ class Setup:
 
 @cache
 def operators() -> dict[str, Operator]:
-    """The four operators, by name."""
+    """The operators, by the name of their code."""
     return {one.stem: _main.found(one) for one in sorted(OPERATORS.glob("*.py"))}
-
-
-EDGES = (
-    ("frames.out", "sums.frames"),
-    ("sums.out", "total.part"),
-    ("sums.out", "kept.part"),
-    ("total.out", "kept.part"),
-)
 
 
 def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any]:
@@ -90,14 +106,14 @@ def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any
         "metadata": {"name": name},
         "spec": {
             "operators": [
-                {"name": one, "operatorRef": {"name": one}, "parameters": values,
-                 **({"replicas": setup.replicas} if one == "sums" else {}),
+                {"name": one, "operatorRef": {"name": setup.graph.code[one]}, "parameters": values,
+                 **({"replicas": setup.replicas} if setup.graph.code[one] == "sums" else {}),
                  **({"outputs": outputs} if one != "kept" else {})}
                 for one, values in setup.values(folder).items()
             ],
             "edges": [
                 {"from": a, "to": b, "ackWait": setup.ack_wait, "attempts": setup.attempts}
-                for a, b in EDGES
+                for a, b in setup.graph.edges
             ],
         },
     }  # fmt: skip
@@ -132,8 +148,6 @@ def _expected(rows: int, columns: int, per_message: int, gone: frozenset[int]) -
     state = reducer.zero(scan)
     for part in kept:
         reducer.add(state, part)
-    from interact import Progress
-
     missing = {"failed": len(gone)} if gone else {}
     picture: Image = reducer.result(state, Progress(scan, total, total, missing))
     return picture

@@ -107,3 +107,12 @@ async def everything_is_killed(on: Substrate) -> None:
         await run.kill_nats()
         await run.finished()
         run.exact(once=False)
+
+
+@row("kill -9, another one starts", "the controller", on=(NODE,))
+async def the_controller_is_killed(on: Substrate) -> None:
+    async with on.running(Setup()) as run:
+        await run.reached(0.2)
+        await run.kill_controller()
+        await run.finished()
+        run.exact()

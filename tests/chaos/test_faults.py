@@ -25,6 +25,10 @@ class Local:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def folder(self, name: str) -> Path:
+        """A folder beside those of runs."""
+        return self._folder / name
+
     def running(
         self, setup: Setup, name: str = "run", **more: Any
     ) -> AbstractAsyncContextManager[LocalRun]:

@@ -1,13 +1,13 @@
 """A kernel that sums each frame, and does something bad on one of them if asked to."""
 
+import ctypes
 import os
-import re
 import signal
 import threading
 from typing import Literal
 
 import numpy as np
-from interact import DenseFrames, Param, Values, operator
+from interact import DenseFrames, Param, TransientError, Values, operator
 
 
 @operator(name="sums", parallel=True)
@@ -15,15 +15,14 @@ def sums(
     frames: DenseFrames,
     *,
     bad: int = Param(-1, description="The frame to fail on; -1 for none."),
-    each: int = Param(0, minimum=0, description="Fail on every frame of these many, too."),
-    how: Literal["raise", "wait", "hold", "kill", "leave"] = Param("raise"),
+    how: Literal["raise", "again", "wait", "hold", "slow", "kill", "leave"] = Param("raise"),
     pause: float = Param(0.0, unit="s", minimum=0),
     gain: float = Param(1.0),
     shift: float = Param(0.0, scope="scan"),
 ) -> Values:
     """The sum of each frame, and a number that no float holds exactly."""
     index = frames.index
-    if bad in index or (each and (index % each == each - 1).any()):
+    if bad in index:
         if how == "leave":
             frames = frames.select(index != bad)
             index = frames.index
@@ -42,9 +41,11 @@ def sums(
 def _misbehave(how: str) -> None:
     if how == "raise":
         raise ValueError("a frame nobody can sum")
+    if how == "again":
+        raise TransientError("come back later")
     if how == "kill":  # what the kernel does to a process that takes too much memory
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "wait":
         threading.Event().wait(600)
-    if how == "hold":  # one call into C that keeps the interpreter's lock
-        re.match("(a+)+b", "a" * 40)
+    if how in {"hold", "slow"}:  # one call into C that keeps the interpreter's lock
+        ctypes.PyDLL(None).sleep(3 if how == "slow" else 600)
