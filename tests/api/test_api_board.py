@@ -113,3 +113,13 @@ def test_what_processes_make_up_is_remembered_up_to_a_bound(board):
     record = board.operators["scan", "c"]
     assert len(record.replicas) == 2 * MAX_RECORDS
     assert (len(record.warnings), len(record.errors)) == (MAX_WORDS, MAX_WORDS)
+
+
+def test_frames_that_failed_and_came_again_are_missing_no_more(board):
+    for missing in ({"failed": 2}, {}):
+        told = {"s": ScanReport(10, 10, True, missing, (2, 5))}
+        tell(board, "r", state="done", scans=told)
+        tell(board, "c", replica=1, scans=told)
+
+        [scan] = board.scans()
+        assert (scan.complete, dict(scan.missing)) == (True, missing)
