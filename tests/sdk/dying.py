@@ -84,8 +84,8 @@ async def living(
                 lives.process.kill()
 
 
-async def letters(run: Running, operator: str) -> list:
-    """The dead letters of an operator, decoded."""
+async def letters(run: Running, operator: str, *, take: bool = False) -> list:
+    """The dead letters of an operator, decoded; ``take`` makes room of what was read."""
     config = run.plan.operators[operator]
     context = run.broker.context
     state = (await context.stream_info(config.dead_letter_stream)).state
@@ -93,6 +93,8 @@ async def letters(run: Running, operator: str) -> list:
     for sequence in range(state.first_seq, state.last_seq + 1):
         message = await context.get_msg(config.dead_letter_stream, sequence)
         found.append(_codec.decode(message.data)[1])
+    if take and found:
+        await context.purge_stream(config.dead_letter_stream, seq=state.last_seq + 1)
     return found
 
 
