@@ -24,6 +24,7 @@ def join_problems(pipeline: Pipeline, operators: Operators, edges: Edges) -> Ite
             )
         if one.input.join is Join.ZIP:
             yield from _zipped(one)
+    yield from _overwritten(pipeline, operators, edges)
     yield from _repeated(edges)
     yield from _shared(pipeline, operators, edges)
 
@@ -44,6 +45,37 @@ def _zipped(one: Connection) -> Iterator[Problem]:
             f"{one.target.name!r} joins by zip and cannot run as {most_replicas(one.target)} "
             "replicas: the halves of a pair would reach different ones; remove replicas and scale",
         )
+
+
+def _overwritten(pipeline: Pipeline, operators: Operators, edges: Edges) -> Iterator[Problem]:
+    """Refuse streams that drop their oldest before a reducer: it waits for every frame."""
+    if topology.cycle(pipeline):
+        return
+    above = topology.ancestors(pipeline)
+    for one in edges:
+        drops = one.source.delivery(one.output.name).on_full is OnFull.DROP_OLDEST
+        if one.side or not drops or one.guarantee is Guarantee.LATEST:
+            continue
+        waiting = {
+            name for name in _reducers(pipeline, operators) if one.target.name in above[name]
+        }
+        if waiting:
+            yield Problem(
+                one.path,
+                Reason.LATEST_MISUSE,
+                f"{listed(waiting)} reduces whole scans and would wait for ever for frames that "
+                f"{one.edge.source} overwrites; set onFull of its delivery to Sample, which says "
+                "what it leaves out, or to Block",
+            )
+
+
+def _reducers(pipeline: Pipeline, operators: Operators) -> set[str]:
+    return {
+        one.name
+        for one in pipeline.spec.operators
+        if one.operator_ref.key in operators
+        and operators[one.operator_ref.key].spec.place is Role.REDUCER
+    }
 
 
 def _repeated(edges: Edges) -> Iterator[Problem]:
@@ -102,12 +134,7 @@ def lane_problems(pipeline: Pipeline, edges: Edges) -> Iterator[Problem]:
 def diamond_problems(pipeline: Pipeline, operators: Operators, edges: Edges) -> Iterator[Problem]:
     """Refuse a zip of a scan's reduction with the scan itself: the frames wait for their end."""
     above = topology.ancestors(pipeline)
-    reducers = {
-        one.name
-        for one in pipeline.spec.operators
-        if one.operator_ref.key in operators
-        and operators[one.operator_ref.key].spec.place is Role.REDUCER
-    }
+    reducers = _reducers(pipeline, operators)
     zipped = [one for one in edges if one.input.join is Join.ZIP]
     for waits in zipped:
         if waits.source.delivery(waits.output.name).holds_scan:

@@ -168,6 +168,20 @@ def test_a_sound_pipeline_has_no_problems(edges, operators, make_pipeline, catal
             id="a zip of a stream that drops when full",
         ),
         pytest.param(
+            ["r.frames > c.frames", "c.moments > t.parts"],
+            {
+                "r": {
+                    "ref": READ,
+                    "outputs": [{"name": "frames", "delivery": {"onFull": "DropOldest"}}],
+                },
+                "c": "centre",
+                "t": "total",
+            },
+            "spec.edges[0]",
+            Reason.LATEST_MISUSE,
+            id="a reducer below a stream that overwrites",
+        ),
+        pytest.param(
             ["r.frames > c.frames", "r.dark > c.dark"],
             {
                 "r": {

@@ -15,7 +15,7 @@ from interact import _codec, _redrive
 from interact._attempts import Attempts
 from interact._batches import Batch
 from interact._calling import Caller
-from interact._collecting import Collecting
+from interact._collecting import Collecting, covered
 from interact._computing import Computing, Guards, Work
 from interact._coverage import Lane, Ledger
 from interact._errors import TooLarge, TransientError
@@ -25,6 +25,7 @@ from interact._keeping import Keeping
 from interact._kernel import Done, Failed, Kernel, failure, settled
 from interact._later import Later
 from interact._letters import Letters
+from interact._losses import Losses
 from interact._obeying import Obeying
 from interact._operator import Operator
 from interact._outlet import Outlet, ending
@@ -68,6 +69,7 @@ class Handling:
         self.obeying = Obeying(config, self.ledger, tally, self.reducing, self.keeping)
         self.letters = Letters(config, broker, tally)
         self._collecting = Collecting(self.ledger, tally)
+        self._losses = Losses(self.ledger, tally)
         if self.reducing is not None:
             self.reducing.keep = self.letters.failed
         self.later: Later[tuple[Work, ...]] = Later()
@@ -111,6 +113,8 @@ class Handling:
     async def handle(self, entry: InputConfig, delivery: Delivery) -> None:
         """Take one message; it is answered when what it became is safe."""
         self.holding.take(delivery)
+        if entry.loses:
+            self._losses.see(entry.port, delivery)
         if delivery.attempt > 1:
             self.tally.redelivered += 1
         try:
@@ -145,6 +149,7 @@ class Handling:
         self, origin: str, scans: int, header: Header, entry: InputConfig, delivery: Delivery
     ) -> None:
         self.ledger.end(origin, scans)
+        self._losses.end(entry, origin, scans)
         await self.outlet.send_end(
             origin, scans, lane=_lane(entry, header), parent=header.identity,
             stored=self._answer("", (delivery,)),
@@ -206,8 +211,7 @@ class Handling:
         elif self.breaker.in_a_row:
             self._worked()
         if counted:
-            covered = settled(batch, batch, result.failed) if result.failed else batch
-            self._collecting.mark(lane, covered, header.edition)
+            self._collecting.mark(lane, covered(batch, result.failed), header.edition)
             self.look_done()
         await self._send(works, given, result, answer)
 
@@ -297,9 +301,11 @@ class Handling:
 
     async def obey(self) -> None:
         """Somebody has ordered something about scans."""
-        for scan_id in await self.obeying.carry_out():
-            for _, delivery, *_ in self._pairs.drop(scan_id):
+        for order in await self.obeying.carry_out():
+            for _, delivery, *_ in self._pairs.drop(order.scan):
                 await self.holding.done(delivery)
+            for stream, subject in self.obeying.purged(order):
+                await self._broker.purge(stream, subject)
         self.look_done()
 
     # -- what is known of scans -------------------------------------------------------------------

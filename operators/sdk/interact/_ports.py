@@ -22,6 +22,11 @@ class Delivery(Protocol):
     """Its number in the stream: the same each time it is given."""
 
     @property
+    def order(self) -> int:
+        """How many messages the consumer had given with this one, the same one again counted too."""
+        ...
+
+    @property
     def answer_to(self) -> str:
         """Where it is answered, also by a later life of this process."""
         ...

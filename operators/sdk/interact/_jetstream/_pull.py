@@ -45,6 +45,12 @@ class Held:
         self.attempt, self.sequence = int(tokens[first]), int(tokens[first + 1])
 
     @property
+    def order(self) -> int:
+        """How many messages the consumer had given with this one."""
+        tokens = self._reply.split(".")
+        return int(tokens[6 if len(tokens) == 9 else 8])
+
+    @property
     def answer_to(self) -> str:
         """Where it is answered, also by a later life of this process."""
         return self._reply
