@@ -43,6 +43,26 @@ class ScanView:
         return sum(n for reason, n in self.missing.items() if reason not in INTENDED)
 
 
+    @property
+    def state(self) -> str:
+        """How it stands: complete, skipped, or incomplete and why."""
+        return scan_state(self.missing, complete=self.complete)
+
+
+def scan_state(missing: Mapping[str, int], *, complete: bool) -> str:
+    """How a scan stands: complete, skipped, under way, or incomplete and why.
+
+    >>> scan_state({"filtered": 3, "aborted": 10}, complete=True)
+    'incomplete: aborted'
+    """
+    if "skipped" in missing:
+        return "skipped"
+    reasons = sorted(reason for reason in missing if reason not in INTENDED)
+    if reasons:
+        return f"incomplete: {', '.join(reasons)}"
+    return "complete" if complete else "under way"
+
+
 class Board:
     """Everything that was reported in a run."""
 
@@ -176,7 +196,7 @@ class Board:
                 concerned = [one for one in records if _expects(one, self._origins.get(key))]
                 view = self._over.get(key) or self._scan(pipeline, name, concerned)
                 if view is not None:
-                    if view.complete:
+                    if view.complete and "failed" not in view.missing:  # those may still come
                         self._over[key] = view
                     yield view
 

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
+from interact_api import names
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.report import ScanReport
 
@@ -36,6 +38,7 @@ class Obeying:
         self._tally = tally
         self._reducing = reducing
         self._keeping = keeping
+        self._inputs = [entry for entry in config.inputs if entry.durable]
         self._results = {entry.source for entry in config.inputs if entry.results}
         self._orders = Orders(tally)
         self._news: deque[Order] = deque()
@@ -60,14 +63,20 @@ class Obeying:
         order = self._orders.of(scan)
         return order is not None and not (order.action is Action.ABORT and entry.results)
 
-    async def carry_out(self) -> list[str]:
-        """Account for the scans there are new orders about; their ids."""
+    def purged(self, order: Order) -> Iterator[tuple[str, str]]:
+        """Streams, and the subject of each, whose messages an order makes worthless."""
+        for entry in self._inputs:
+            if not (order.action is Action.ABORT and entry.results):
+                yield entry.stream, names.scan_subject(entry.subject.removesuffix(".*"), order.scan)
+
+    async def carry_out(self) -> list[Order]:
+        """Account for the scans there are new orders about; those orders."""
         given = [*self._news]
         self._news.clear()
         for order in given:
             if self._keeping is not None and order.scan not in self._ledger.over:
                 await self._end(order, self._keeping)
-        return [order.scan for order in given]
+        return given
 
     async def _end(self, order: Order, keeping: Keeping) -> None:
         lane = self._lane(order.scan, results=order.action is Action.SKIP)
@@ -115,8 +124,7 @@ class Obeying:
         self._ledger.strike(order.scan, origin)
         scan = found.scan if found is not None else order.facts
         if scan is not None:
-            left = scan.total - (found.progress if found is not None else 0)
-            self._tell(scan, scan.total, True, {order.action.reason: left})
+            self._tell(scan, scan.total, True, {order.action.reason: scan.total})
 
     def _tell(self, scan: Scan, covered: int, complete: bool, missing: dict[str, int]) -> None:
         self._tally.scan(scan.id, ScanReport(covered, scan.total, complete, missing, scan.shape))

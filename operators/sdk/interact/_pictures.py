@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from interact_api.board import scan_state
 from interact_api.wire import WireError
 
 from interact import _codec, _png
@@ -132,6 +133,7 @@ def describe(picture: Picture, parameters: Mapping[str, Mapping[str, object]]) -
         ],
         "completeness": image.completeness,
         "final": image.final,
+        "state": scan_state(image.missing, complete=image.final),
         "missing": dict(image.missing),
         "scan": {
             **{

@@ -195,6 +195,11 @@ class JetStream:
         except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
             raise BrokerError(f"{key} was not stored in bucket {bucket}: {error}") from error
 
+    async def purge(self, stream: str, subject: str) -> None:
+        """Remove what a stream holds of a subject, as far as that can be had now."""
+        with suppress(nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            await self.context.purge_stream(stream, subject=subject)
+
     async def forget(self, bucket: str, key: str) -> None:
         """Remove a key and its history; unlike a purge of the key, that leaves no marker."""
         with suppress(nats.js.errors.Error, nats.errors.Error, TimeoutError):

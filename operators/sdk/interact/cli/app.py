@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interact.cli import dlq, exits, operator_commands
+from interact.cli import dlq, exits, operator_commands, scan
 from interact.cli.cluster import commands as cluster_commands
 from interact.cli.cluster.options import ContextOption, KubeconfigOption, NamespaceOption, Where
 from interact.cli.exits import CommandError, Exit
@@ -223,6 +223,9 @@ def version() -> None:
 
 app.add_typer(cluster_commands.app)
 app.add_typer(dlq.app, name="dlq", help="Look at dead letters, send them again, drop them.")
+app.add_typer(
+    scan.app, name="scan", help="List the scans of a pipeline that runs, abort or skip one."
+)
 app.add_typer(operator_commands.app, name="operator", help="Write, describe and try operators.")
 
 

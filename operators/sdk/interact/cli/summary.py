@@ -66,6 +66,7 @@ def _pipeline(run: Run, board: Board, name: str) -> dict[str, Any]:
                 "total": scan.total,
                 "covered": scan.covered,
                 "complete": scan.complete,
+                "state": scan.state,
                 "missing": dict(scan.missing),
                 "shape": list(scan.shape),
             }
