@@ -70,6 +70,32 @@ def adding(
     return frames.values(total=gain * frames.data.sum(axis=(1, 2)), units={"total": "counts"})
 
 
+def noted(file: Path, word: str) -> dict[str, int]:
+    """Append a word and this process to a file, in one write."""
+    with file.open("a") as target:
+        target.write(f"{word} {os.getpid()}\\n")
+    return {"pid": os.getpid()}
+
+
+@adding.trigger("note")
+def note(*, file: Path = Param(), word: str = Param("-")):
+    """Every replica notes a word."""
+    return noted(file, word)
+
+
+@adding.trigger("note-once", audience="one")
+def note_once(*, file: Path = Param(), word: str = Param("-")):
+    """One replica notes a word."""
+    return noted(file, word)
+
+
+@adding.trigger("note-and-die", audience="one")
+def note_and_die(*, file: Path = Param(), word: str = Param("-")):
+    """One replica notes a word, and is killed before it can say so."""
+    noted(file, word)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
     adding.main()
 '''

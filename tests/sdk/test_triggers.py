@@ -137,16 +137,16 @@ class Caller:
 @asynccontextmanager
 async def at_work(server, name):
     operators, edges, arrived = chain()
-    async with running(server, planned(name, operators, edges)) as run:
-        async with (
-            connect(server.url, name="caller", token=server.token) as other,
-            run.start(*operators),
-        ):
-            for one in operators:
-                await run.until(one.name, lambda told: told.state in {"running", "done"})
-            caller = Caller(run, Talk(other))
-            caller.name, caller.arrived = name, arrived
-            yield caller
+    async with (
+        running(server, planned(name, operators, edges)) as run,
+        connect(server.url, name="caller", token=server.token) as other,
+        run.start(*operators),
+    ):
+        for one in operators:
+            await run.until(one.name, lambda told: told.state in {"running", "done"})
+        caller = Caller(run, Talk(other))
+        caller.name, caller.arrived = name, arrived
+        yield caller
 
 
 async def test_a_trigger_is_answered_with_what_it_gave(server):
@@ -266,17 +266,19 @@ async def test_an_operator_that_stopped_because_all_fails_says_so_at_once(server
 
     stop = asyncio.Event()
     edges = [("given.out", "sum.part")]
-    async with running(server, planned("broken", (given, failing), edges)) as run:
-        async with asyncio.TaskGroup() as group:
-            for one, guards in ((given, None), (failing, Guards(breaker=Breaker(1, 300.0)))):
-                config = run.plan.operators[one.name]
-                group.create_task(_runtime.serve(one, config, run.broker, stop=stop, guards=guards))
-            await run.until("sum", lambda told: told.breaker)
-            caller = Caller(run, Talk(run.broker))
-            caller.name = "broken"
-            answer = await caller.call("sum", "look")
-            await run.until("sum", lambda told: told.triggers == {"not-running": 1})
-            stop.set()
+    async with (
+        running(server, planned("broken", (given, failing), edges)) as run,
+        asyncio.TaskGroup() as group,
+    ):
+        for one, guards in ((given, None), (failing, Guards(breaker=Breaker(1, 300.0)))):
+            config = run.plan.operators[one.name]
+            group.create_task(_runtime.serve(one, config, run.broker, stop=stop, guards=guards))
+        await run.until("sum", lambda told: told.breaker)
+        caller = Caller(run, Talk(run.broker))
+        caller.name = "broken"
+        answer = await caller.call("sum", "look")
+        await run.until("sum", lambda told: told.triggers == {"not-running": 1})
+        stop.set()
 
     assert answer.outcome is Outcome.NOT_RUNNING
     assert "no reference" in answer.error

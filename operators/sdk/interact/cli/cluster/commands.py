@@ -12,12 +12,16 @@ from interact.cli.cluster.options import (
     KubeconfigOption,
     LocalOption,
     NamespaceOption,
+    NatsNamespaceOption,
+    NatsOption,
+    NatsTokenFileOption,
     PipelineArgument,
     SelectorOption,
     TimeoutOption,
     WaitOption,
     Where,
 )
+from interact.cli.outputs import Output
 
 if TYPE_CHECKING:
     from interact.cli.presence import Presence
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 
 WAIT_SECONDS = 300.0
+TRIGGER_SECONDS = 30.0
 
 AnswerOption = Annotated[
     Answer | None,
@@ -110,6 +115,20 @@ Example:
 
 A suspended pipeline is resumed for that: what is in its streams has to go
 through its operators.
+"""
+
+_TRIGGER_HELP = """Have a running operator do something, and wait until it has.
+
+\b
+Examples:
+  interact trigger demo center.emit
+  interact trigger demo denoise.retrain epochs=5 --timeout 120
+  interact trigger demo reader.tare -o json
+
+Between two messages, one replica or all execute the trigger, as the operator
+declares it; interact describe operator NAME shows its arguments. A call is
+never repeated by itself: after a crash its outcome may be unknown, and --id
+asks for the answer to a call that was made before, without another call.
 """
 
 _DELETE_HELP = """Delete a pipeline with its pods and streams.
@@ -296,6 +315,40 @@ def drain(
         local_words.switch(run, pipeline, "drain", timeout, wait=wait)
         return
     changing.drain(changing.asked(where, pipeline, output, timeout, wait=wait))
+
+
+@app.command(help=_TRIGGER_HELP)
+def trigger(
+    pipeline: PipelineArgument,
+    name: Annotated[str, typer.Argument(metavar="OPERATOR.TRIGGER")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGUMENT=VALUE]...", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=0.1, max=86400, metavar="SECONDS", help="For the answers."),
+    ] = TRIGGER_SECONDS,
+    call_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="Of a call that was made before.")
+    ] = "",
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="For people or programs.")
+    ] = Output.TEXT,
+    local: LocalOption = None,
+    nats: NatsOption = "",
+    nats_token_file: NatsTokenFileOption = None,
+    nats_namespace: NatsNamespaceOption = "",
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> None:
+    from interact.cli import reach, trigger_command
+
+    where = Where(kubeconfig, context, namespace)
+    asked = reach.Asking(where, local, nats, nats_token_file, nats_namespace)
+    trigger_command.trigger(
+        pipeline, name, arguments or (), asked, timeout, call_id, as_json=output is Output.JSON
+    )
 
 
 @app.command(help=_DELETE_HELP)
