@@ -24,6 +24,7 @@ DIGEST: Final = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
 PULL: Final = {"enum": ["Always", "IfNotPresent", "Never"]}
 STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 IMAGE: Final = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._/:-]*[a-z0-9]$"}
+LOG_FORMAT: Final = {"enum": ["json", "text"]}
 SECONDS: Final = {"type": "integer", "minimum": 1, "maximum": 86400}
 URL: Final = {
     "type": "string",
@@ -44,6 +45,10 @@ RULES: Final[dict[str, dict[str, Any]]] = {
     "controller.replicas": {"type": "integer", "minimum": 0, "maximum": 9},
     "controller.installation": LABEL,
     "controller.logLevel": {"enum": ["DEBUG", "INFO", "WARNING", "ERROR"]},
+    "controller.logFormat": LOG_FORMAT,
+    "controller.scaleDownSeconds": SECONDS,
+    "operators.logFormat": LOG_FORMAT,
+    "metrics.dashboard.labels": STRINGS,
     "controller.resyncSeconds": SECONDS,
     "controller.sweepSeconds": SECONDS,
     "controller.statusSeconds": SECONDS,

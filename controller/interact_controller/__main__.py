@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     except settings.SettingsError as error:
         print(f"interact-controller: {error}", file=sys.stderr)
         sys.exit(MISTAKEN)
-    logs.configure(found.log)
+    logs.configure(found.log, form=found.log_format)
     try:
         asyncio.run(_until_ended(found))
     except asyncio.CancelledError:

@@ -1,7 +1,9 @@
 """Doing what changes say, and turning refusals into what the pipeline's status can tell."""
 
+import asyncio
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from interact_api.conditions import Reason
 from interact_api.plain import mapping
@@ -45,32 +47,49 @@ HEALED = "Healed"
 
 
 async def apply(changes: Iterable[Change], observed: Observed, world: World) -> None:
-    """Do what is to be done, in order.
+    """Do what is to be done, in order; what a pipeline is made of at once.
 
     Raises:
         Stalled: If a person has to change something.
         Waiting: If it may go later: NATS away, no room, a quota.
         ClusterError: If the API server does not answer, or the object changed meanwhile.
     """
-    for change in changes:
-        try:
-            await _to_broker(change, world.broker)
-        except OverBudget as error:
-            words = f"{error}; lower delivery.maxBytes, remove pipelines, or give NATS more store"
-            raise Waiting(Reason.OVER_BUDGET, words, after=BUDGET_SECONDS) from error
-        except StreamRefused as error:
-            raise Waiting(Reason.STREAM_REFUSED, str(error), after=BUDGET_SECONDS) from error
-        except BrokerUnreachable as error:
-            words = f"NATS does not answer: {error}; look after the nats-server"
-            raise Waiting(Reason.BROKER_UNREACHABLE, words, after=BROKER_SECONDS) from error
-        try:
-            await _to_cluster(change, observed, world)
-        except ClusterError as error:
-            raise _refusal(change, error) from error
-        if change.healed:
-            await world.cluster.tell(
-                observed.manifest, warning=True, reason=HEALED, message=change.healed
-            )
+    for together in _batches(changes):
+        done = await asyncio.gather(
+            *(_do(one, observed, world) for one in together), return_exceptions=True
+        )
+        for failed in filter(None, done):
+            raise failed
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """The changes in order; neighbours that make things of one kind go at once."""
+    for kind, several in itertools.groupby(changes, type):
+        if kind in {MakeStream, ApplyDeployment}:
+            yield list(several)
+        else:
+            yield from ([one] for one in several)
+
+
+async def _do(change: Change, observed: Observed, world: World) -> None:
+    try:
+        await _to_broker(change, world.broker)
+    except OverBudget as error:
+        words = f"{error}; lower delivery.maxBytes, remove pipelines, or give NATS more store"
+        raise Waiting(Reason.OVER_BUDGET, words, after=BUDGET_SECONDS) from error
+    except StreamRefused as error:
+        raise Waiting(Reason.STREAM_REFUSED, str(error), after=BUDGET_SECONDS) from error
+    except BrokerUnreachable as error:
+        words = f"NATS does not answer: {error}; look after the nats-server"
+        raise Waiting(Reason.BROKER_UNREACHABLE, words, after=BROKER_SECONDS) from error
+    try:
+        await _to_cluster(change, observed, world)
+    except ClusterError as error:
+        raise _refusal(change, error) from error
+    if change.healed:
+        await world.cluster.tell(
+            observed.manifest, warning=True, reason=HEALED, message=change.healed
+        )
 
 
 def _refusal(change: Change, error: ClusterError) -> ControllerError:

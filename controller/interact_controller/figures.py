@@ -60,6 +60,7 @@ def operators(
                 revisions.append(replica.report.revision)
                 refused.update(replica.report.refused)
         trouble = troubles.get(one.operator)
+        scaled = observed.scaled.get(one.operator)
         pace = record.pace() if record is not None and replicas else Pace()
         yield OperatorState(
             name=one.operator,
@@ -78,6 +79,7 @@ def operators(
             kernel_seconds_per_message=rounded(pace.message_seconds or 0.0),
             delay_p50_seconds=rounded(pace.delay_p50 or 0.0),
             delay_p99_seconds=rounded(pace.delay_p99 or 0.0),
+            scale_message=scaled.why if scaled is not None else "",
             dead_letters=kept.by_operator.get(one.operator, 0) if kept is not None else 0,
         )
 

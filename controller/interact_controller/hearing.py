@@ -6,14 +6,17 @@ from typing import Final, Protocol
 
 from interact_api.plain import entries, mapping
 
-from interact_controller import labels
+from interact_controller import children, labels
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.store import Objects, key_of
 
 OPERATOR_SECONDS: Final = 1.0
 """How long news about the use of an operator are gathered: each look counts all pipelines."""
-CHILD_SECONDS: Final = 0.1
+CHILD_SECONDS: Final = 0.5
 """How long news about Deployments and pods are gathered: they come in bursts."""
+_CHILDREN: Final = frozenset({Kind.DEPLOYMENT, Kind.POD})
+_NOISE: Final = "deployment.kubernetes.io/"
+"""What annotations begin with that Kubernetes' own controllers keep."""
 
 
 class Wakes(Protocol):
@@ -50,6 +53,7 @@ class Hearing:
         key = key_of(manifest)
         before = self.objects.revision(key)
         former = self.objects.pipeline_of(key)
+        known = self.objects.get(key) if key.kind in _CHILDREN else None
         if self.objects.put(manifest) is None:
             return
         if key.kind is Kind.PIPELINE:
@@ -57,7 +61,9 @@ class Hearing:
         elif key.kind is Kind.OPERATOR and before == self.objects.revision(key):
             self.queue.wake(key)  # only its status, which is ours
             return
-        elif key.kind in {Kind.DEPLOYMENT, Kind.POD}:
+        elif key.kind in _CHILDREN:
+            if known is not None and gist(known) == gist(manifest):
+                return  # Kubernetes' own controllers at work
             self._wake_pipelines(key, former, owner(manifest))
         self._wake(key)
 
@@ -70,7 +76,7 @@ class Hearing:
             return
         if key.kind is Kind.PIPELINE:
             self._refer(key, frozenset())
-        elif key.kind in {Kind.DEPLOYMENT, Kind.POD}:
+        elif key.kind in _CHILDREN:
             self._wake_pipelines(key, former)
             return
         self._wake(key)
@@ -78,7 +84,7 @@ class Hearing:
     def took(self, manifest: Manifest) -> None:
         """What we asked for ourselves: nobody is to be woken by it."""
         about = mapping(manifest["metadata"])
-        child = manifest["kind"] in {Kind.DEPLOYMENT, Kind.POD}
+        child = manifest["kind"] in _CHILDREN
         if child and labels.PIPELINE not in mapping(about.get("labels")):
             return  # no watch would tell when it goes
         if self.objects.put(manifest) is not None and manifest["kind"] == Kind.PIPELINE:
@@ -133,6 +139,26 @@ def references(pipeline: Manifest) -> frozenset[Key]:
     return frozenset(
         Key(Kind.OPERATOR, str(ref.get("namespace") or home), str(ref.get("name"))) for ref in refs
     )
+
+
+def gist(child: Manifest) -> object:
+    """What a look makes of a Deployment or a pod: news that leave it alike need no look.
+
+    A specification that changed has another generation.
+    """
+    about = mapping(child["metadata"])
+    notes = mapping(about.get("annotations")).items()
+    kept = {
+        "notes": {key: value for key, value in notes if not key.startswith(_NOISE)},
+        **{
+            key: about.get(key)
+            for key in ("uid", "generation", "labels", "ownerReferences", "deletionTimestamp")
+        },
+    }
+    if child["kind"] == Kind.POD:
+        return kept, children.over(child), children.pod(child)
+    seen = children.workload(child, "")
+    return kept, seen.ready, seen.pods, seen.settled, seen.trouble
 
 
 def owner(manifest: Manifest) -> str:

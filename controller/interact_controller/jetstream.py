@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 import dataclasses
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -34,8 +33,13 @@ CONNECT_SECONDS: Final = 2
 ASK_AGAIN_SECONDS: Final = 2.0
 NOT_FOUND: Final = frozenset({10014, 10059, 10037})
 """nats-server, errors.json: no consumer, no stream, no message."""
+TAKEN: Final = frozenset({10058})
+"""nats-server, errors.json: a stream of this name with another configuration."""
 NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
 """nats-server, errors.json: account, resources, memory or storage exceeded."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 Heard = Callable[[str, str, Report], None]
 """Called with namespace, pipeline and report."""
@@ -72,6 +76,7 @@ class JetStream:
         self._words = "it was not reached yet"
         self.saw: dict[tuple[str, str], int] = {}
         self._places: dict[tuple[str, str], set[str]] | None = None
+        self._names: set[str] = set()
         self._listing = asyncio.Lock()
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
@@ -154,14 +159,14 @@ class JetStream:
             BrokerUnreachable: If no server answers in time.
         """
         found = await self._list({})
-        self._places = stream_json.places(found)
+        self._keep(found)
         return [one for one in found if one.metadata.get(stream_json.INSTALLATION) == installation]
 
     async def of_pipeline(self, namespace: str, pipeline: str) -> Sequence[StreamSeen]:
         """The streams of a pipeline's name with their consumers, whoever made them.
 
         Which there are is known from the last listing and from what was made since: a listing by
-        subject costs the server a look at every stream it has.
+        subject costs the server a look at every stream it has, and a new pipeline has none.
 
         Raises:
             BrokerUnreachable: If no server answers in time.
@@ -171,11 +176,9 @@ class JetStream:
             names.images_stream(namespace, pipeline),
             f"KV_{names.state_bucket(namespace, pipeline)}",
             *(await self._listed()).get((namespace, pipeline), ()),
-        }
-        found = await asyncio.gather(
-            self._plain(letters, {"subjects_filter": ">"}),
-            *(self.stream(one) for one in sorted(listed)),
-        )
+        } & self._names
+        asked = [self._plain(letters, {"subjects_filter": ">"})] if letters in self._names else []
+        found = await asyncio.gather(*asked, *(self.stream(one) for one in sorted(listed)))
         there = [one for one in found if one is not None]
         self.saw[namespace, pipeline] = stream_json.signature(there)
         return there
@@ -183,8 +186,19 @@ class JetStream:
     async def _listed(self) -> dict[tuple[str, str], set[str]]:
         async with self._listing:
             if self._places is None:
-                self._places = stream_json.places(await self._list({}))
-            return self._places
+                self._keep(await self._list({}))
+            return self._places or {}
+
+    def _keep(self, found: Sequence[StreamSeen]) -> None:
+        self._places = stream_json.places(found)
+        self._names = {one.name for one in found}
+
+    def _note(self, name: str, subject: str = "") -> None:
+        """Somebody made a stream since the last listing, most likely we did."""
+        self._names.add(name)
+        place = stream_json.place(subject)
+        if place is not None and self._places is not None:
+            self._places.setdefault(place, set()).add(name)
 
     async def stream(self, name: str) -> StreamSeen | None:
         """One stream with its consumers.
@@ -196,7 +210,7 @@ class JetStream:
         return await self._with_consumers(found) if found is not None else None
 
     async def _plain(self, name: str, asked: Mapping[str, Any] | None = None) -> StreamSeen | None:
-        answer = await self._call(f"STREAM.INFO.{name}", asked, missing=True)
+        answer = await self._call(f"STREAM.INFO.{name}", asked, nothing=NOT_FOUND)
         return stream_json.stream(answer) if answer else None
 
     async def _list(self, asked: Mapping[str, Any]) -> list[StreamSeen]:
@@ -217,7 +231,7 @@ class JetStream:
     ) -> AsyncIterator[dict[str, Any]]:
         offset = 0
         while True:
-            answer = await self._call(subject, {**asked, "offset": offset}, missing=True)
+            answer = await self._call(subject, {**asked, "offset": offset}, nothing=NOT_FOUND)
             page = (answer or {}).get(field) or []
             for one in page:
                 yield one
@@ -235,20 +249,23 @@ class JetStream:
             StreamRefused: With the server's words.
         """
         first = plan.placeholder or plan.subject
-        live = await self.stream(plan.name)
-        place = stream_json.place(plan.subject)
-        if place is not None and self._places is not None:
-            self._places.setdefault(place, set()).add(plan.name)
+        live = await self._create(plan, stream_json.config(plan, first))
         if live is not None and not stream_json.same_owner(live.metadata, plan.metadata):
             raise StreamRefused(f"stream {plan.name!r} is there and another's; give the pipeline another name")  # fmt: skip
-        if live is None:
-            await self._change(plan, "CREATE", stream_json.config(plan, first))
         there = dict(live.consumers or {}) if live else {}
         for consumer in plan.consumers:
             if consumer.durable not in there:
                 await self.make_consumer(plan.name, consumer, filtered=plan.subject)
         if (live.subjects if live else (first,)) != (plan.subject,):
             await self.update(plan)
+
+    async def _create(self, plan: StreamPlan, config: dict[str, Any]) -> StreamSeen | None:
+        """Make a stream unless there is one, which is given then."""
+        live = await self.stream(plan.name) if plan.name in self._names else None
+        if live is None and not await self._change(plan, "CREATE", config, nothing=TAKEN):
+            live = await self.stream(plan.name)
+        self._note(plan.name, plan.subject)
+        return live
 
     async def update(self, plan: StreamPlan) -> None:
         """Change what can be changed of a stream: subjects, sizes, replicas, metadata.
@@ -269,11 +286,11 @@ class JetStream:
 
     async def remove_consumer(self, stream: str, durable: str) -> None:
         """Delete one; gone already is fine."""
-        await self._call(f"CONSUMER.DELETE.{stream}.{durable}", missing=True)
+        await self._call(f"CONSUMER.DELETE.{stream}.{durable}", nothing=NOT_FOUND)
 
     async def remove(self, stream: str) -> None:
         """Delete one stream; gone already is fine."""
-        await self._call(f"STREAM.DELETE.{stream}", missing=True)
+        await self._call(f"STREAM.DELETE.{stream}", nothing=NOT_FOUND)
 
     async def make_bucket(self, plan: BucketPlan) -> None:
         """Make the state bucket of a pipeline, or update its sizes.
@@ -281,14 +298,23 @@ class JetStream:
         Raises:
             OverBudget, StreamRefused: As `make`.
         """
-        verb = "UPDATE" if await self._plain(f"KV_{plan.name}") else "CREATE"
-        await self._change(plan, verb, stream_json.bucket(plan))
+        config, name = stream_json.bucket(plan), f"KV_{plan.name}"
+        live = await self._plain(name) if name in self._names else None
+        if live or not await self._change(plan, "CREATE", config, nothing=TAKEN):
+            await self._change(plan, "UPDATE", config)
+        self._note(name)
 
     async def _change(
-        self, plan: StreamPlan | BucketPlan, verb: str, config: dict[str, Any]
-    ) -> None:
+        self,
+        plan: StreamPlan | BucketPlan,
+        verb: str,
+        config: dict[str, Any],
+        nothing: frozenset[int] = frozenset(),
+    ) -> bool:
+        """Whether it was done; not if the server says one of these codes."""
         try:
-            await self._call(f"STREAM.{verb}.{config['name']}", config)
+            asked = f"STREAM.{verb}.{config['name']}"
+            return await self._call(asked, config, nothing=nothing) is not None
         except OverBudget as error:
             raise OverBudget(
                 f"no room for {config['name']!r} ({plan.max_bytes:,} bytes, {plan.storage}): {error}; "
@@ -298,7 +324,7 @@ class JetStream:
     async def get(self, bucket: str, key: str) -> bytes | None:
         """A key's last value."""
         asked = {"last_by_subj": f"$KV.{bucket}.{key}"}
-        answer = await self._call(f"STREAM.MSG.GET.KV_{bucket}", asked, missing=True)
+        answer = await self._call(f"STREAM.MSG.GET.KV_{bucket}", asked, nothing=NOT_FOUND)
         message = (answer or {}).get("message")
         if not message or message.get("hdrs"):  # only removals carry headers
             return None
@@ -315,14 +341,15 @@ class JetStream:
     # -- the wire -----------------------------------------------------------------------------
 
     async def _call(
-        self, what: str, asked: Mapping[str, Any] | None = None, *, missing: bool = False
+        self,
+        what: str,
+        asked: Mapping[str, Any] | None = None,
+        *,
+        nothing: frozenset[int] = frozenset(),
     ) -> dict[str, Any] | None:
-        """Ask JetStream's API; None for what is not there, where that may be."""
-        answer = await self._request(
-            f"$JS.API.{what}", json.dumps(asked).encode() if asked else b""
-        )
-        code = int((answer.get("error") or {}).get("err_code", 0))
-        if missing and code in NOT_FOUND:
+        """Ask JetStream's API; None for an answer with one of these codes."""
+        answer = await self._request(f"$JS.API.{what}", _encode(asked) if asked else b"")
+        if int((answer.get("error") or {}).get("err_code", 0)) in nothing:
             return None
         _refuse(answer, what)
         return answer
@@ -339,7 +366,7 @@ class JetStream:
         except (nats.errors.Error, OSError, TimeoutError) as error:
             self._words = str(error) or "no answer in time"
             raise self._unreachable() from error
-        answer = json.loads(message.data)
+        answer = _decode(message.data)
         return answer if isinstance(answer, dict) else {}
 
     def _unreachable(self) -> BrokerUnreachable:

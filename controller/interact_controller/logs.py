@@ -1,4 +1,4 @@
-"""One JSON object a line, on standard error: for people and for what gathers logs."""
+"""What is logged, on standard error: one JSON object a line, or text for people."""
 
 import json
 import logging
@@ -11,6 +11,20 @@ _KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 _LONGEST: Final = 4000
 _QUIET: Final = ("kopf", "asyncio", "nats", "urllib3", "aiohttp")
 """Libraries that tell their daily life at INFO."""
+
+
+TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people; the facts follow the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and a traceback below it if there is one."""
+        facts = {key: value for key, value in vars(record).items() if key not in _KNOWN}
+        first, *rest = super().format(record).split("\n", 1)
+        told = " ".join([first, *(f"{key}={value}" for key, value in facts.items())])
+        return "\n".join([told, *rest])
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,10 +45,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(told, default=str, separators=(",", ":"))
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
-    """Log to standard error, or to another stream."""
+def configure(level: str, stream: TextIO | None = None, *, form: str = "json") -> None:
+    """Log to standard error, or to another stream; ``form`` is json or text."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(TEXT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

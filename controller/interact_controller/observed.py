@@ -26,11 +26,20 @@ _MOST_PARSED: Final = 4096
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """Replicas chosen by what is pending, and why."""
+
+    replicas: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Observed:
     """A pipeline and everything around it.
 
     ``operators`` are by `OperatorRef.key`; ``unusable`` says, for the keys that are not there, why.
-    ``streams`` is None, and ``broker_words`` says why, where NATS does not answer.
+    ``streams`` is None, and ``broker_words`` says why, where NATS does not answer. ``scaled`` has the
+    operators whose replicas follow what is pending.
     """
 
     pipeline: Pipeline
@@ -44,6 +53,7 @@ class Observed:
     streams: Mapping[str, StreamSeen] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     broker_words: str = ""
+    scaled: Mapping[str, Scaled] = field(default_factory=dict[str, Scaled])
 
     @property
     def namespace(self) -> str:

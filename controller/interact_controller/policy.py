@@ -33,6 +33,8 @@ class Policy:
         images_bytes: Of a pipeline's pictures.
         stream_replicas: Copies of streams whose port names none.
         status_seconds: Least pause between writes that only move figures.
+        scale_down_seconds: Calm before an operator that scales gets fewer replicas.
+        pod_log_format: How operators' pods log: json or text.
     """
 
     installation: str
@@ -49,6 +51,8 @@ class Policy:
     images_bytes: int = 64 * MIB
     stream_replicas: int = 1
     status_seconds: float = 10.0
+    scale_down_seconds: float = 120.0
+    pod_log_format: str = "json"
 
     def watches(self, namespace: str) -> bool:
         """Whether a namespace is ours to look after."""

@@ -9,6 +9,7 @@ from interact_api.board import Board
 from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
 
 from interact_controller.policy import Policy
+from interact_controller.scaling import Memory
 from interact_controller.seen import Key, Kind, Manifest, StreamSeen
 
 
@@ -126,7 +127,10 @@ class Reports(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything a reconcile may touch; ``told`` has when each status was written last."""
+    """Everything a reconcile may touch.
+
+    ``told`` has when each status was written last, ``scales`` what is remembered of what was pending.
+    """
 
     store: Store
     cluster: Cluster
@@ -135,3 +139,4 @@ class World:
     policy: Policy
     now: Callable[[], datetime]
     told: dict[Key, datetime] = field(default_factory=dict[Key, datetime])
+    scales: dict[Key, dict[str, Memory]] = field(default_factory=dict[Key, dict[str, Memory]])

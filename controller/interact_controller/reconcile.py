@@ -8,8 +8,10 @@ from interact_controller import (
     applying,
     changes,
     changes_workloads,
+    edges,
     observed,
     operators,
+    scaler,
     status,
     telling,
     verdicts,
@@ -55,6 +57,7 @@ async def _pipeline(key: Key, world: World) -> float | None:
     if manifest is None:
         world.reports.forget(key.namespace, key.name)
         world.told.pop(key, None)
+        world.scales.pop(key, None)
         return None
     if "deletionTimestamp" in mapping(manifest["metadata"]):
         return None  # the garbage collector removes the Deployments, the sweeper the streams
@@ -70,6 +73,8 @@ async def _pipeline(key: Key, world: World) -> float | None:
     now = world.now()
     board.sample(now.timestamp())
     _poll(seen, now.timestamp())
+    memories = world.scales.setdefault(key, {})
+    seen = scaler.scaled(seen, memories, now.timestamp(), world.policy.scale_down_seconds)
     desired: Desired | None = None
     trouble: Stalled | Waiting | None = None
     todo: tuple[Change, ...] = ()
@@ -133,7 +138,9 @@ def _next(
     sources = [one for one in seen.board.of(seen.name) if one.is_source]
     if sources and seen.board.sources_done(seen.name):
         return STEP_SECONDS
-    return world.policy.status_seconds if verdicts.flows(seen, world.now()) else None
+    moves = verdicts.flows(seen, world.now()) or scaler.unsettled(seen)
+    waits = any(not edge.idle for edge in edges.edges(seen))
+    return world.policy.status_seconds if moves or waits else None
 
 
 def _soonest(*times: float | None) -> float | None:

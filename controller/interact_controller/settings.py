@@ -11,6 +11,7 @@ from interact_controller.policy import Policy
 
 PREFIX: Final = "INTERACT_"
 POLICIES: Final = ("IfNotPresent", "Always", "Never")
+FORMATS: Final = ("json", "text")
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 SHORTEST_LEASE: Final = 1.0
 """Seconds; a Lease counts in whole ones."""
@@ -43,6 +44,7 @@ VARIABLES: Final = (
     Variable("RESYNC_SECONDS", "60", "between two comparisons with the whole cluster"),
     Variable("SWEEP_SECONDS", "300", "between two looks for streams whose pipeline is gone"),
     Variable("STATUS_SECONDS", "10", "least pause between writes of figures"),
+    Variable("SCALE_DOWN_SECONDS", "120", "calm before an operator gets fewer replicas"),
     Variable("LEASE_NAME", "interact-controller", "the Lease's name"),
     Variable("LEASE_SECONDS", "15", "how long a dead leader is waited for"),
     Variable("STREAM_BYTES", "256Mi", "of a stream whose port names none"),
@@ -55,6 +57,8 @@ VARIABLES: Final = (
     Variable("HTTP_HOST", "0.0.0.0", "address of /healthz, /readyz and /metrics"),  # noqa: S104
     Variable("HTTP_PORT", "8080", "their port; 0: none"),
     Variable("LOG", "INFO", "DEBUG, INFO, WARNING or ERROR"),
+    Variable("LOG_FORMAT", "json", "json (one object a line) or text"),
+    Variable("POD_LOG_FORMAT", "json", "the same for the pods of operators"),
 )
 """Every variable, without its prefix; the help and the chart show them."""
 
@@ -75,6 +79,7 @@ class Settings:
     resync_seconds: float
     sweep_seconds: float
     status_seconds: float
+    scale_down_seconds: float
     lease_name: str
     lease_seconds: float
     stream_bytes: int
@@ -87,6 +92,8 @@ class Settings:
     http_host: str
     http_port: int
     log: str
+    log_format: str
+    pod_log_format: str
 
     @property
     def heard_namespaces(self) -> tuple[str, ...]:
@@ -112,6 +119,8 @@ class Settings:
             images_bytes=self.images_bytes,
             stream_replicas=self.stream_replicas,
             status_seconds=self.status_seconds,
+            scale_down_seconds=self.scale_down_seconds,
+            pod_log_format=self.pod_log_format,
         )
 
 
@@ -137,6 +146,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         resync_seconds=asked.value("RESYNC_SECONDS", _seconds),
         sweep_seconds=asked.value("SWEEP_SECONDS", _seconds),
         status_seconds=asked.value("STATUS_SECONDS", _seconds),
+        scale_down_seconds=asked.value("SCALE_DOWN_SECONDS", _seconds),
         lease_name=asked.text("LEASE_NAME"),
         lease_seconds=asked.value("LEASE_SECONDS", _lease),
         stream_bytes=asked.value("STREAM_BYTES", _bytes),
@@ -149,6 +159,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         http_host=asked.text("HTTP_HOST"),
         http_port=asked.value("HTTP_PORT", _whole(0, 65535)),
         log=asked.value("LOG", _one_of(LEVELS)),
+        log_format=asked.value("LOG_FORMAT", _one_of(FORMATS)),
+        pod_log_format=asked.value("POD_LOG_FORMAT", _one_of(FORMATS)),
     )
     if asked.mistakes:
         raise SettingsError("\n".join(asked.mistakes))

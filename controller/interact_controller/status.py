@@ -155,7 +155,12 @@ def _numbers(
         last = PipelineStatus.model_validate(former)
         told = {name: getattr(last, name) for name in told}
     wanted = {one.name for one in observed.pipeline.spec.operators}
-    ready = sum(1 for one in operators if one.name in wanted and 0 < one.replicas <= one.ready)
+    runs = desired.stage in {Stage.RUNNING, Stage.DRAINING}
+    rests = {name for name, one in observed.scaled.items() if runs and not one.replicas}
+    ready = sum(
+        one.name in wanted and one.replicas <= one.ready and (one.replicas > 0 or one.name in rests)
+        for one in operators
+    )
     sources = [one for one in observed.board.of(observed.name) if one.is_source]
     rate = sum(one.rates()[0] for one in sources) if desired.stage is Stage.RUNNING else 0.0
     return {

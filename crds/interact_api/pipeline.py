@@ -78,10 +78,22 @@ class OperatorRef(Model):
 class Scale(Model):
     """Between which numbers of replicas the platform chooses by what is pending."""
 
-    min: DigitsInt = Field(default=1, ge=1, le=MAX_REPLICAS, description="Fewest replicas.")
+    min: DigitsInt = Field(
+        default=1,
+        ge=0,
+        le=MAX_REPLICAS,
+        description="Fewest replicas; 0 for none while nothing is pending.",
+    )
     max: DigitsInt = Field(ge=1, le=MAX_REPLICAS, description="Most replicas.")
     target_pending_messages: Int = Field(
-        default=64, ge=1, le=1_000_000, description="Pending messages per replica to aim at."
+        default=64,
+        ge=1,
+        le=1_000_000,
+        description="Pending messages per replica to aim at, where no frames are given.",
+    )
+    target_pending_frames: Annotated[Int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        default=None,
+        description="Pending frames per replica to aim at: messages times frames per message.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

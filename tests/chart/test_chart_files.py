@@ -1,5 +1,6 @@
 """The charts as files: fresh, strict, and what they render without a cluster."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,8 +9,9 @@ import jsonschema
 import pytest
 import yaml
 from chart.chart import CATALOGUE, CHART, ROOT, HelmError, helm, kinds, only, rendered
+from interact import _health_metrics
 from interact_api import operator
-from interact_controller import settings
+from interact_controller import metrics, settings
 
 
 def test_what_the_charts_hold_of_other_files_is_fresh():
@@ -107,6 +109,7 @@ def test_every_value_reaches_the_controller():
                 "watchNamespaces": ["stem", "eels"], "catalogueNamespaces": ["tools"],
                 "controller.installation": "lab", "controller.leaseSeconds": 5, "controller.resyncSeconds": 7,
                 "controller.sweepSeconds": 8, "controller.statusSeconds": 9, "controller.logLevel": "DEBUG",
+                "controller.scaleDownSeconds": 11, "controller.logFormat": "text", "operators.logFormat": "text",
                 "streams.bytes": "1Gi", "streams.storage": "Memory", "streams.replicas": 3,
                 "nats.podUrl": "tls://nats.lab:4222", "nats.auth.podSecret": "token", "operators.imagePullPolicy": "Never",
             }
@@ -117,6 +120,8 @@ def test_every_value_reaches_the_controller():
     assert (given.watch_namespaces, given.catalogue_namespaces) == (("stem", "eels"), ("tools",))
     assert (given.installation, given.lease_seconds, given.log) == ("lab", 5.0, "DEBUG")
     assert (given.resync_seconds, given.sweep_seconds, given.status_seconds) == (7.0, 8.0, 9.0)
+    assert given.scale_down_seconds == 11.0
+    assert (given.log_format, given.pod_log_format) == ("text", "text")
     assert (given.stream_bytes, given.storage, given.stream_replicas) == (1 << 30, "Memory", 3)
     assert (given.pod_nats_url, given.pod_nats_secret, given.pull_policy) == (
         "tls://nats.lab:4222",
@@ -235,9 +240,47 @@ def test_a_wrong_value_is_refused_by_its_name(values, named):
 
 @pytest.mark.parametrize("chart", [CHART, CATALOGUE], ids=lambda path: path.name)
 def test_the_defaults_are_values_that_the_schema_takes(chart):
-    import json
-
     schema = json.loads((chart / "values.schema.json").read_text())
 
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate(yaml.safe_load((chart / "values.yaml").read_text()), schema)
+
+
+def expressions(value) -> str:
+    """Everything a dashboard asks Prometheus for."""
+    if isinstance(value, dict):
+        found = [str(value[key]) for key in ("expr", "definition") if key in value]
+        return "\n".join([*found, *map(expressions, value.values())])
+    return "\n".join(map(expressions, value)) if isinstance(value, list) else ""
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are():
+    on = {"metrics.dashboard.enabled": True}
+    made = only(rendered(on), "ConfigMap", "interact-controller-dashboard")
+
+    asked = expressions(json.loads(made["data"]["interact.json"]))
+
+    there = {one.name for one in (*metrics.FAMILIES, *_health_metrics.FAMILIES)}
+    there |= {f"{one.name}_bucket" for one in _health_metrics.FAMILIES if one.kind == "histogram"}
+    words = set(re.findall(r"\binteract_\w+", asked))
+    assert (
+        {
+            "interact_edge_pending_messages",
+            "interact_frames_total",
+            "interact_end_to_end_seconds_bucket",
+        }
+        <= words
+        <= there
+    )
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert "interact-controller-dashboard" not in kinds(rendered())["ConfigMap"]
+
+
+def test_prometheus_reads_the_controller_and_operators_pods():
+    made = rendered({"metrics.podMonitor.enabled": True, "watchNamespaces": ["stem"]})
+    alone = rendered({"metrics.podMonitor.enabled": True, "metrics.podMonitor.operators": False})
+
+    pods = only(made, "PodMonitor", "interact-controller-operators")["spec"]
+    assert pods["namespaceSelector"] == {"matchNames": ["stem"]}
+    assert pods["selector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "interact"}
+    assert kinds(alone)["PodMonitor"] == ["interact-controller"]

@@ -212,6 +212,7 @@ async def test_the_pod_has_what_the_contract_of_pods_says():
         "INTERACT_HTTP_PORT": "9090",
         "INTERACT_PATIENCE_SECONDS": "600",
         "INTERACT_GRACE_SECONDS": "15",
+        "INTERACT_LOG_FORMAT": "json",
         "INTERACT_NATS_TOKEN_FILE": "/etc/interact/nats/token",
     }
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}

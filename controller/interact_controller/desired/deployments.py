@@ -220,6 +220,7 @@ def _environment(template: PodTemplate, policy: Policy, config: str) -> list[dic
         {"name": "INTERACT_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "INTERACT_HTTP_PORT", "value": str(HTTP_PORT)},
         {"name": "INTERACT_PATIENCE_SECONDS", "value": str(PATIENCE_SECONDS)},
+        {"name": "INTERACT_LOG_FORMAT", "value": policy.pod_log_format},
         {"name": "INTERACT_GRACE_SECONDS", "value": f"{_grace(template) / 2:g}"},
     ]
     if policy.pod_nats_secret:

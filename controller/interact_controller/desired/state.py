@@ -86,7 +86,7 @@ def state(observed: Observed, policy: Policy) -> Desired:
     found = (*graph.problems(observed.pipeline, observed.operators), *_problems(observed))
     if found:
         raise Stalled(found[0].reason, "; ".join(f"{one.path}: {one.message}" for one in found))
-    plan = streams.plan(observed.pipeline, observed.operators, plan_settings(observed, policy))
+    plan = streams.planned(observed.pipeline, observed.operators, plan_settings(observed, policy))
     planned = {one.name: one for one in plan.streams}
     over = _was_completed(observed)  # nothing runs that could read what is left
     edit = rewiring.Rewiring() if over else rewiring.rewiring(observed, planned)
@@ -230,7 +230,7 @@ def _workloads(
         _refuse_large(f"the Deployment of {one.name!r} takes", text, OBJECT_LIMIT, remedy)
         digest = deployments.digest(text)
         mapping(manifest["metadata"])["annotations"] = {labels.HASH: digest}
-        replicas = 0 if one.name in edit.paused else _replicas(one, operator, now)
+        replicas = 0 if one.name in edit.paused else _replicas(observed, one, operator, now)
         yield Workload(one.name, name, manifest, digest, replicas, image)
 
 
@@ -238,13 +238,16 @@ def _template(one: PipelineOperator, operator: InteractOperator) -> PodTemplate:
     return templates.merged(operator.spec.template, one.template)
 
 
-def _replicas(one: PipelineOperator, operator: InteractOperator, now: Stage) -> int | None:
+def _replicas(
+    observed: Observed, one: PipelineOperator, operator: InteractOperator, now: Stage
+) -> int | None:
     if now in {Stage.SUSPENDED, Stage.DRAINED, Stage.COMPLETED}:
         return 0
     if now is Stage.DRAINING and operator.spec.place is Role.SOURCE:
         return 0
     if one.scale is not None:
-        return one.scale.min
+        chosen = observed.scaled.get(one.name)
+        return chosen.replicas if chosen is not None else one.scale.min
     if one.replicas is None and operator.spec.parallel:
         return None
     return topology.most_replicas(one)
