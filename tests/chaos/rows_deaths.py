@@ -29,7 +29,7 @@ async def the_source_is_killed(on: Substrate) -> None:
         run.exact()
 
 
-@row("kill -9", "one replica of a kernel", on=BOTH)
+@row("kill -9", "one replica of a kernel")
 async def a_kernel_replica_is_killed(on: Substrate) -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)
