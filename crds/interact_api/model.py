@@ -119,7 +119,7 @@ class Model(BaseModel):
     @classmethod
     def _without_nulls(cls, data: object) -> object:
         """Read null as absent, as Kubernetes does; what is no field stays, to be refused."""
-        if not is_mapping(data):
+        if not is_mapping(data) or all(value is not None for value in data.values()):
             return data
         known = {word for name, field in cls.model_fields.items() for word in (name, field.alias)}
         return {key: value for key, value in data.items() if value is not None or key not in known}

@@ -34,6 +34,7 @@ __all__ = [
     "Retention",
     "StreamPlan",
     "plan",
+    "planned",
     "values",
 ]
 
@@ -63,6 +64,11 @@ def plan(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Pl
     found = graph.problems(pipeline, operators)
     if found:
         raise graph.GraphError(found)
+    return planned(pipeline, operators, settings)
+
+
+def planned(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Plan:
+    """The plan of a pipeline that was found to have no problem."""
     planner = _Planner(pipeline, operators, settings)
     return Plan(
         (
