@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 OPERATORS = ("scan-generator", "center-of-mass-partial", "center-of-mass-reduce")
-STREAMS = 5
-"""Of each pipeline: two edges, dead letters, pictures, state."""
+STREAMS = 6
+"""Of each pipeline: two edges, chunks, dead letters, pictures, state."""
 SIZES = (10, 100, 1000)
 WRITERS = 4
+MANAGER_QPS = 20
+"""Kubernetes' own default: so few requests a second take ReplicaSets and pods from the machine."""
 PATIENCE_SECONDS = 900.0
 POLL_SECONDS = 0.2
 SETTLED_SECONDS = 15.0
@@ -90,7 +92,7 @@ def _stage() -> Iterator["Stage"]:
     with tempfile.TemporaryDirectory(prefix="interact-bench-") as home:
         folder = Path(home)
         (folder / "plane").mkdir()
-        plane = servers.OwnPlane(folder / "plane")
+        plane = servers.OwnPlane(folder / "plane", manager_qps=MANAGER_QPS)
         try:
             system = f"bench-{secrets.token_hex(3)}"
             plane.kube().apply(_namespace(system))

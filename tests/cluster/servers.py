@@ -51,11 +51,18 @@ class OwnPlane(Plane):
         crds: A folder of CRDs to install before the controller manager starts, so that its
             garbage collector knows them from the beginning.
         say: Told if programs have to be built.
+        manager_qps: Requests a second that Kubernetes' own controllers may make, each; their
+            default is 20.
     """
 
     def __init__(
-        self, folder: Path, crds: Path | None = CRDS, say: Callable[[str], None] = print
+        self,
+        folder: Path,
+        crds: Path | None = CRDS,
+        say: Callable[[str], None] = print,
+        manager_qps: int = 500,
     ) -> None:
+        self._manager_qps = manager_qps
         self._programs = {
             name: str(binaries.find(name, say))
             for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -122,8 +129,8 @@ class OwnPlane(Plane):
                 f"--service-account-private-key-file={self.folder / 'service-account.key'}",
                 "--use-service-account-credentials",
                 "--leader-elect=false",
-                "--kube-api-qps=500",
-                "--kube-api-burst=500",
+                f"--kube-api-qps={self._manager_qps}",
+                f"--kube-api-burst={self._manager_qps}",
             ],
         )
         self._until(
