@@ -35,6 +35,17 @@ class Collecting:
             return np.ones(len(batch), bool)
         return None
 
+    def outdated(self, lane: Lane, batch: Batch, edition: int = 0) -> bool:
+        """Whether a message that covers nothing, a partial result, comes after the whole one."""
+        scan_id = batch.scan.id
+        if edition > self.ledger.editions.get((scan_id, lane), 0):
+            return False
+        found = self.ledger.open.get(scan_id)
+        if found is None:
+            return scan_id in self.ledger.over
+        bits = found.bitmaps.get(lane)
+        return bits is not None and bool(bits.all())
+
     def too_late(self, batch: Batch, edition: int) -> bool:
         """Whether frames that failed come again when nothing can take them any more."""
         return bool(edition and len(batch) and batch.scan.id in self.ledger.sealed)

@@ -76,6 +76,7 @@ class Handling:
         self.holding = Holding(
             min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
         )
+        tally.inflight = lambda: self.holding.count
         self.attempts = Attempts(config, broker, tally, replica, guards.words)
         caller = Caller(operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog)
         self._computing = Computing(caller, self.attempts, self.ledger, self._settled)
@@ -191,6 +192,9 @@ class Handling:
                 await answer()
                 return
             given = {port: _only(part, fresh) for port, part in given.items()}
+        elif self.keeps_ledger and self._collecting.outdated(lane, batch, header.edition):
+            await answer()
+            return
         if self.live.stale(batch.scan.revision):
             await self.live.turn(batch.scan.revision)
         if self.reducing is not None:
@@ -204,8 +208,11 @@ class Handling:
         except TransientError as error:
             self._try_later(works, tries, error)
             return
-        size = sum(len(work[1].payload) for work in works)
-        self.tally.received(len(next(iter(given.values()))), size, time.perf_counter() - since)
+        seconds, frames = time.perf_counter() - since, len(next(iter(given.values())))
+        size = len(delivery.payload)
+        self.tally.received(frames, size, seconds, entry.port, header.time)
+        for half, other, _, _ in works[1:]:
+            self.tally.joined(half.port, frames, len(other.payload))
         if result.failed:
             await self._failed(header, batch, result.failed)
         elif self.breaker.in_a_row:

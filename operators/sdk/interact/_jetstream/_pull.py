@@ -142,7 +142,7 @@ class Pull:
             subscription, self._subscription = self._subscription, None
             with suppress(nats.errors.Error, TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):  # what is on its way is handed back
-                    await subscription.drain()
+                    await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py
         left = list(self._arrived)
         self._arrived.clear()
         return left
