@@ -68,8 +68,10 @@ async def _connected(
     tally.waits_for = f"NATS at {shown(settings.nats_url)}"
     logger.info("waiting for %s", tally.waits_for)
     async with _jetstream.connect(
-        settings.nats_url, name=name, token=settings.token, patience=settings.patience
-    ) as broker:
+        settings.nats_url, name=name, token=settings.token, patience=settings.patience,
+        ping_seconds=settings.ping_seconds, message_bytes=settings.message_bytes,
+        window_bytes=settings.window_bytes,
+    ) as broker:  # fmt: skip
         tally.waits_for = ""
         health.connected = lambda: broker.client.is_connected
         with guarded(settings) as guards:

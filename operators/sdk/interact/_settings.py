@@ -9,11 +9,16 @@ import msgspec
 from interact_api.config import OperatorConfig
 
 from interact._breaker import MESSAGES
+from interact._chunks import MESSAGE_BYTES
 from interact._errors import SettingsError
+from interact._jetstream import PING_SECONDS, WINDOW_BYTES
 
 MAX_REPLICA = 2**31
 MAX_PORT = 65_535
 ANY_HOST = "0.0.0.0"  # noqa: S104  # probes come from the node
+PORT_WINDOW_BYTES = 64 << 20
+"""On the way into one stream from all replicas: nats-server takes 128 MiB before it refuses."""
+LEAST_WINDOW_BYTES = 256 << 10
 GRACE_SECONDS = 15.0
 """Half of what Kubernetes gives a pod between SIGTERM and SIGKILL."""
 
@@ -28,7 +33,9 @@ class Settings(msgspec.Struct, frozen=True):
     the streams and the parameters at the start, ``INTERACT_GRACE_SECONDS`` the longest for what is
     under way at the end. ``INTERACT_HTTP_PORT`` and ``INTERACT_HTTP_HOST`` are where probes are
     answered; without a port they are not. ``INTERACT_BREAKER_MESSAGES`` is after how many messages in
-    a row that fail with every frame no more are taken; 0 for never.
+    a row that fail with every frame no more are taken; 0 for never. ``INTERACT_NATS_PING_SECONDS`` is
+    the time between pings: after two without an answer the connection is made anew. A message larger
+    than ``INTERACT_MESSAGE_BYTES`` goes in chunks.
     """
 
     config: OperatorConfig
@@ -40,6 +47,13 @@ class Settings(msgspec.Struct, frozen=True):
     http_host: str = ANY_HOST
     http_port: int | None = None
     breaker_messages: int = MESSAGES
+    ping_seconds: int = PING_SECONDS
+    message_bytes: int = MESSAGE_BYTES
+
+    @property
+    def window_bytes(self) -> int:
+        """What this replica may have on its way into streams: all replicas share a bound."""
+        return max(LEAST_WINDOW_BYTES, min(WINDOW_BYTES, PORT_WINDOW_BYTES // self.config.replicas))
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,6 +64,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environment is None else environment
     config, name = _config(env), "INTERACT_BREAKER_MESSAGES"
+    ping, message = "INTERACT_NATS_PING_SECONDS", "INTERACT_MESSAGE_BYTES"
     return Settings(
         config,
         env.get("INTERACT_NATS_URL") or "nats://127.0.0.1:4222",
@@ -60,6 +75,8 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         env.get("INTERACT_HTTP_HOST") or ANY_HOST,
         _whole(env, "INTERACT_HTTP_PORT", MAX_PORT) if env.get("INTERACT_HTTP_PORT") else None,
         _whole({name: str(MESSAGES), **env}, name, MAX_REPLICA),
+        max(1, _whole({ping: str(PING_SECONDS), **env}, ping, MAX_REPLICA)),
+        max(1, _whole({message: str(MESSAGE_BYTES), **env}, message, MAX_REPLICA)),
     )
 
 

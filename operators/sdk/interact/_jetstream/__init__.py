@@ -1,11 +1,12 @@
 """The SDK's one door to NATS: windowed publishing, continuous pulling, the state bucket."""
 
-from interact._jetstream._connection import JetStream, connect
+from interact._jetstream._connection import PING_SECONDS, JetStream, connect
 from interact._jetstream._pull import PREFETCH_MESSAGES
 from interact._jetstream._stored import StoredMessage, put, remove, stored
 from interact._jetstream._window import WINDOW_BYTES
 
 __all__ = [
+    "PING_SECONDS",
     "PREFETCH_MESSAGES",
     "WINDOW_BYTES",
     "JetStream",

@@ -19,7 +19,7 @@ from interact._errors import BrokerError
 from interact._jetstream import _plumbing
 from interact._jetstream._large import Large
 from interact._jetstream._pull import Pull
-from interact._jetstream._window import Window
+from interact._jetstream._window import WINDOW_BYTES, Window
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ async def connect(
     patience: float = CONNECT_SECONDS,
     ping_seconds: int = PING_SECONDS,
     message_bytes: int = MESSAGE_BYTES,
+    window_bytes: int = WINDOW_BYTES,
 ) -> AsyncIterator["JetStream"]:
     """A connection to NATS with JetStream.
 
@@ -49,6 +50,7 @@ async def connect(
         patience: Seconds to wait for the first connection.
         ping_seconds: Time between pings; after two without an answer the connection is made anew.
         message_bytes: A larger message goes in chunks; see `interact._chunks`.
+        window_bytes: What may be on its way into streams; one message may be larger.
 
     Raises:
         BrokerError: If no server answers in time, or it refuses the token.
@@ -77,7 +79,7 @@ async def connect(
             f"no NATS at {url} ({str(error) or 'no answer'} within {patience:g} s); "
             "is nats-server running with JetStream, and is the token right?"
         ) from error
-    broker = JetStream(client, lost, message_bytes)
+    broker = JetStream(client, lost, message_bytes, window_bytes)
     try:
         async with broker.window.open(), broker.large.open():
             yield broker
@@ -93,11 +95,15 @@ class JetStream:
     """A broker of the runtime and of the local runner; see `connect`."""
 
     def __init__(
-        self, client: Client, lost: list[Callable[[], None]], message_bytes: int = MESSAGE_BYTES
+        self,
+        client: Client,
+        lost: list[Callable[[], None]],
+        message_bytes: int = MESSAGE_BYTES,
+        window_bytes: int = WINDOW_BYTES,
     ) -> None:
         self.client = client
         self.context = client.jetstream(timeout=REQUEST_SECONDS)
-        self.window = Window(client)
+        self.window = Window(client, window_bytes)
         self.publish = self.window.publish
         self.flush = self.window.flush
         self.large = Large(client, message_bytes)
@@ -106,6 +112,7 @@ class JetStream:
         self.publish_large = self.large.publish
         self.whole = self.large.whole
         self._lost = lost
+        lost.append(self.window.forget)
         self._buckets: dict[str, KeyValue] = {}
 
     def refused(self, subject: str) -> bool:
@@ -250,7 +257,7 @@ class JetStream:
             info = await self.context.stream_info(stream)
         except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
             raise BrokerError(f"stream {stream} is not there: {error!r}") from error
-        return str((info.config.storage or nats.js.api.StorageType.FILE).value)
+        return nats.js.api.StorageType(info.config.storage or "file").value
 
     async def pending(self, stream: str, durable: str) -> tuple[int, int]:
         """Messages waiting, and messages held, at a consumer."""

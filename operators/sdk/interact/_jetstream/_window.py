@@ -43,15 +43,17 @@ class _Sent:
 class Window:
     """Messages on their way into streams, bounded in bytes and number."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, max_bytes: int = WINDOW_BYTES) -> None:
         self.blocked_seconds = 0.0
         self._client = client
+        self._max_bytes = max_bytes
         self._inbox = client.new_inbox()
         self._sent: dict[str, _Sent] = {}
         self._refused: set[str] = set()
         self._sent_bytes = 0
         self._number = 0
         self._space = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -109,7 +111,7 @@ class Window:
         """Whether the window is full, or a stream has refused what it already got."""
         return bool(self._sent) and (
             (waits and bool(self._refused))
-            or self._sent_bytes + size > WINDOW_BYTES
+            or self._sent_bytes + size > self._max_bytes
             or len(self._sent) >= WINDOW_MESSAGES
         )
 
@@ -169,13 +171,22 @@ class Window:
         """Send again what was not answered in time: the server may have been away."""
         loop = asyncio.get_running_loop()
         while wanted():
-            await asyncio.sleep(PUBACK_SECONDS / 4)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PUBACK_SECONDS / 4):
+                    await self._hurry.wait()
+            self._hurry.clear()
             if not self._client.is_connected:
                 continue
             now = loop.time()
             for token, sent in [item for item in self._sent.items() if item[1].due < now]:
                 sent.due = now + PUBACK_SECONDS
                 await self._send(token, sent)
+
+    def forget(self) -> None:
+        """The connection was lost and with it what was not answered: it is sent again at once."""
+        for sent in self._sent.values():
+            sent.due = 0.0
+        self._hurry.set()
 
     async def flush(self) -> None:
         """Wait until everything sent is stored."""
