@@ -46,3 +46,11 @@ def test_libraries_are_quiet_about_their_daily_life(told: io.StringIO) -> None:
     logging.getLogger("kopf.objects").error("trouble")
 
     assert [json.loads(line)["message"] for line in told.getvalue().splitlines()] == ["trouble"]
+
+
+def test_people_may_read_text_with_the_facts_behind(told: io.StringIO) -> None:
+    logs.configure("INFO", told, form="text")
+
+    logging.getLogger("here").info("looked", extra={"stream": "s", "seconds": 2})
+
+    assert told.getvalue().endswith("INFO here: looked stream=s seconds=2\n")

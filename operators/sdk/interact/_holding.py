@@ -18,6 +18,11 @@ class Holding:
         self._taken: dict[Delivery, None] = {}
         self._known: list[Delivery] = []
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._taken)
+
     def take(self, delivery: Delivery) -> None:
         """From now on it is held."""
         self._taken[delivery] = None

@@ -77,19 +77,23 @@ def serve_or_describe(
 
 
 def _serve(operator: Operator, file: Path) -> int:
-    from interact import _runtime, _settings, _spec
+    from interact import _logs, _runtime, _settings, _spec
 
-    logging.basicConfig(
-        level=os.environ.get("INTERACT_LOG", "INFO"),
-        format=f"%(asctime)s %(levelname)s {operator.name}: %(message)s",
-    )
     status = OK
     raised: list[BaseException] = []
+    lines: _logs.JsonFormatter | None = None
     try:
+        lines = _logs.configure(operator.name, os.environ)
         beside = file.parent / "operator.yaml"
         if beside.exists():
             _spec.compare(operator, beside)
-        _runtime.run(operator, _settings.settings())
+        settings = _settings.settings()
+        if lines is not None:
+            config = settings.config
+            lines.about.update(
+                operator=config.operator, pipeline=config.pipeline, replica=settings.replica
+            )
+        _runtime.run(operator, settings)
     except* (InteractError, OSError) as errors:
         raised = _leaves(errors)
         for error in raised:
@@ -99,7 +103,10 @@ def _serve(operator: Operator, file: Path) -> int:
         status = USAGE if any(isinstance(error, PERMANENT) for error in raised) else FAILED
     except* Exception as errors:
         last_words(*_leaves(errors))
-        raise
+        if lines is None:
+            raise
+        logger.critical("failed", exc_info=errors)  # one line, not a traceback of many
+        status = FAILED
     if raised:
         last_words(*raised)
     return status

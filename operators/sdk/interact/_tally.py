@@ -78,6 +78,11 @@ class Tally:
             self.delays.observe(max(time.time() - made_at, 0.0))
         _count(self.ports_in, port, frames, size)
 
+    def joined(self, port: str, frames: int, size: int) -> None:
+        """Another half of the message that was received: the same frames, more bytes."""
+        self.bytes_in += size
+        _count(self.ports_in, port, frames, size)
+
     def sent(self, frames: int, size: int, port: str = "") -> None:
         """One message left."""
         self.messages_out += 1
