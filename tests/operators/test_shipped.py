@@ -21,6 +21,8 @@ def test_the_shipped_operators_are_these():
         "dpc",
         "electron-count",
         "image-display",
+        "recorder",
+        "replay",
         "scan-generator",
         "scan-image",
         "scan-reader",
