@@ -12,7 +12,7 @@ from interact._again import Suspect
 from interact._attempts import Attempts, Record, key_of
 from interact._batches import Batch
 from interact._breaker import Breaker
-from interact._calling import Caller
+from interact._calling import Caller, empty
 from interact._coverage import Lane, Ledger
 from interact._kernel import Done, Failed, settled
 from interact._ports import Delivery
@@ -81,7 +81,7 @@ class Computing:
         self, entry: InputConfig, delivery: Delivery, given: Mapping[str, Batch], *, last: bool
     ) -> Done:
         """A message that is given again: the try is written down before it begins."""
-        if not any(len(part) or part.kind in {"image", "bytes"} for part in given.values()):
+        if empty(given):
             return await self._caller.call(given, last=last)
         key = key_of(entry.durable, delivery)
         suspect = await self._suspect(entry, delivery, key)

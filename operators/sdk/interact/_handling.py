@@ -78,7 +78,9 @@ class Handling:
         )
         tally.inflight = lambda: self.holding.count
         self.attempts = Attempts(config, broker, tally, replica, guards.words)
-        caller = Caller(operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog)
+        self._caller = caller = Caller(
+            operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog
+        )
         self._computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
         zipped = {entry.port for entry in config.inputs if entry.join == "zip"}
@@ -204,7 +206,10 @@ class Handling:
             return
         since = time.perf_counter()
         try:
-            result = await self._computing.compute(works, given, tries)
+            if one and delivery.attempt == tries == 1 < entry.attempts and self._caller.inline:
+                result = self._caller.now(given)
+            else:
+                result = await self._computing.compute(works, given, tries)
         except TransientError as error:
             self._try_later(works, tries, error)
             return
