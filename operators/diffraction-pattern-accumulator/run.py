@@ -4,6 +4,7 @@ Numbers: int64 and exact for counts; floats are added along a fixed tree, the sa
 whatever the order of arrival. Pixels outside the mask are NaN.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ def _axes(scan: Scan) -> tuple[Axis, ...]:
 
 
 diffraction_pattern_accumulator = operator(name="diffraction-pattern-accumulator")(Accumulator)
+
+
+@diffraction_pattern_accumulator.trigger("find-center")
+def find_center(
+    reducer: Accumulator, states: Mapping[str, patterns.Pattern]
+) -> dict[str, dict[str, float]]:
+    """Tell the centre of mass of the pattern so far, for each scan under way."""
+    found = {}
+    for scan, state in states.items():
+        total = state.total()
+        if total is None:
+            continue
+        use = selection.used_pixels((total.shape[0], total.shape[1]), mask=reducer.mask)
+        center = patterns.center(total, use)
+        if center is not None:
+            y, x = center
+            found[scan] = {"center_y": y, "center_x": x, "frames": state.frames}
+    return found
+
 
 if __name__ == "__main__":
     diffraction_pattern_accumulator.main()

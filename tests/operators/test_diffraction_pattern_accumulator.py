@@ -71,3 +71,19 @@ def test_a_pattern_without_counts_has_no_centre(shipped, uneven):
     image = run(shipped(NAME), uneven.dense(np.zeros_like(uneven.data)))
 
     assert "center" not in image.attributes
+
+
+def test_the_centre_of_the_pattern_so_far_is_told_on_demand(shipped, uneven):
+    operator = shipped(NAME)
+    [trigger] = operator.triggers
+    reducer = operator.function()
+    reducer.mask = None
+    state, empty = reducer.zero(uneven.scan), reducer.zero(uneven.scan)
+    reducer.add(state, uneven)
+
+    told = trigger.function(reducer, {"first": state, "second": empty})
+
+    y, x = ndimage.center_of_mass(uneven.data.sum(axis=0, dtype=np.int64))
+    assert told == {
+        "first": {"center_y": pytest.approx(y), "center_x": pytest.approx(x), "frames": 24}
+    }

@@ -18,6 +18,8 @@ def health(state="running", waits_for="", *, connected=True) -> Health:
     tally.fail("hung", frames=2, kind="timeout")
     tally.undecodable += 3
     tally.dropped["overrun"] = 6
+    for _ in range(2):
+        tally.triggered("done")
     tally.inflight = lambda: 9
     tally.blocked = lambda: 1.5
     tally.scan("old", ScanReport(64, 64, True))
@@ -92,6 +94,7 @@ def test_counters_are_told_in_the_words_of_prometheus():
         ("interact_inflight_messages", *FIXED): 9,
         ("interact_parameter_revision", *FIXED): 7,
         ("interact_scan_completeness_ratio", *FIXED): 0.25,
+        ("interact_triggers_total", *FIXED, ("state", "done")): 2,
     }
 
 
@@ -110,7 +113,7 @@ def test_times_are_told_as_histograms():
 
 
 def test_no_metric_has_a_label_that_grows_with_the_data():
-    bounded = {"port", "direction", "kind", "reason"}
+    bounded = {"port", "direction", "kind", "reason", "state"}
 
     assert {label for one in _health_metrics.FAMILIES for label in one.labels} == bounded
 

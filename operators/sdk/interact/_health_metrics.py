@@ -55,8 +55,12 @@ REVISION: Final = Family(
 COMPLETENESS: Final = Family(
     "interact_scan_completeness_ratio", "gauge", "Share of the latest scan that is accounted for."
 )
+TRIGGERS: Final = Family(
+    "interact_triggers_total", "counter", "Calls of triggers that were answered.", ("state",)
+)
 FAMILIES: Final = (
     FRAMES, BYTES, DURATION, DELAY, ERRORS, DROPPED, INFLIGHT, BLOCKED, REVISION, COMPLETENESS,
+    TRIGGERS,
 )  # fmt: skip
 
 
@@ -94,6 +98,7 @@ def _values(tally: Tally) -> dict[Family, Values]:
         BLOCKED: {(): tally.blocked()},
         REVISION: {(): tally.revision},
         COMPLETENESS: {} if completeness is None else {(): completeness},
+        TRIGGERS: {(outcome,): count for outcome, count in tally.triggers.items()},
     }
 
 

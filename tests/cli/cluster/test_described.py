@@ -197,3 +197,39 @@ def test_wide_tables_have_more_columns_and_all_namespaces_one_before():
     assert (shown, printed.columns(table, wide=True)) == ([0, 2], [0, 1, 2])
     assert printed.titles(table, shown, namespaced=True) == ("NAMESPACE", "NAME", "FPS")
     assert printed.rows(table["rows"], [0, 1, 2], namespaced=True) == [("lab", "demo", "-", "2")]
+
+
+def test_who_changed_a_pipeline_last_is_told():
+    fields = {"f:spec": {"f:operators": {}}}
+    managed = [
+        {"manager": "flux", "time": "2026-01-01T00:01:00Z", "fieldsV1": fields},
+        {"manager": "interact-cli", "time": "2026-01-01T00:03:00Z", "fieldsV1": fields},
+        {
+            "manager": "controller", "time": "2026-01-01T00:04:00Z", "subresource": "status",
+            "fieldsV1": {"f:status": {}},
+        },
+    ]  # fmt: skip
+    found = {**FOUND, "metadata": {**FOUND["metadata"], "managedFields": managed}}
+
+    assert "Last changed:   by interact-cli, 2m ago" in described.pipeline(found, EVENTS, NOW)
+
+
+def test_the_triggers_of_an_operator_are_described_with_their_arguments():
+    spec = {
+        "image": "example.org/a",
+        "triggers": [
+            {
+                "name": "retrain", "mode": "single", "audience": "one", "description": "Learn.",
+                "parameters": [{"name": "epochs", "type": "int", "default": 3, "minimum": 1}],
+            }
+        ],
+    }  # fmt: skip
+    found = {"metadata": {"name": "denoise"}, "spec": spec}
+
+    lines = described.operator(found, [], NOW)
+
+    at = lines.index("Triggers:")
+    assert [line.split() for line in lines[at + 2 : at + 4]] == [
+        ["retrain", "one,", "single", "Learn."],
+        ["epochs", "int", "3", "from", "1"],
+    ]

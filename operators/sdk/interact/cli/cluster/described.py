@@ -50,6 +50,7 @@ def operator(found: Object, events: Sequence[Object] | str, now: datetime) -> li
         *_conditions(status, now),
         *_section("Ports", ("WAY", "NAME", "TYPE", "DESCRIPTION"), ports),
         *_section("Parameters", titles, parameters),
+        *_triggers(spec),
         *_events(events, now),
     ]
 
@@ -66,9 +67,23 @@ def _head(found: Object, facts: Sequence[tuple[str, str]], now: datetime) -> lis
         ("Description", str(spec.get("description", ""))),
         ("Age", age(str(about.get("creationTimestamp", "")), now)),
         ("Generation", f"{generation}{lag}"),
+        ("Last changed", _last_writer(about, now)),
         *facts,
     ]
     return aligned([(f"{title}:", text) for title, text in rows if text])
+
+
+def _last_writer(about: Object, now: datetime) -> str:
+    """Who changed the specification last, by the name the API server knows them by, and when."""
+    writers = [
+        (str(one.get("time", "")), str(one.get("manager", "")))
+        for one in entries(about.get("managedFields"))
+        if "f:spec" in mapping(one.get("fieldsV1")) and not one.get("subresource")
+    ]
+    if not writers:
+        return ""
+    time, manager = max(writers)
+    return f"by {manager}, {age(time, now)} ago"
 
 
 def _switches(spec: Object, status: Object) -> list[tuple[str, str]]:
@@ -193,6 +208,18 @@ def _parameter(one: Any) -> tuple[str, str, str, str, str]:
     default = json.dumps(one["default"]) if "default" in one else "-"
     description = str(one.get("description", ""))
     return (str(one.get("name")), str(one.get("type")), default, takes or "any", description)
+
+
+def _triggers(spec: Object) -> list[str]:
+    """A row for each trigger, and one for each of its arguments; nothing where there is none."""
+    rows: list[tuple[str, ...]] = []
+    for one in map(mapping, entries(spec.get("triggers"))):
+        reaches = f"{one.get('audience', 'all')}, {one.get('mode', 'single')}"
+        rows.append((str(one.get("name")), reaches, "", "", str(one.get("description", ""))))
+        for name, *facts in map(_parameter, entries(one.get("parameters"))):
+            rows.append((f"  {name}", *facts))
+    titles = ("NAME", "TYPE", "DEFAULT", "TAKES", "DESCRIPTION")
+    return _section("Triggers", titles, rows) if rows else []
 
 
 def _section(title: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
