@@ -35,8 +35,10 @@ class Files:
 def files() -> Iterator[Files]:
     """Files that are closed at the end."""
     opened = Files()
-    yield opened
-    opened.close()
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @operator(name="recorder", thread=True)
