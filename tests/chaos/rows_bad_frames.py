@@ -125,7 +125,7 @@ async def a_kernel_asks_for_ever(on: Substrate) -> None:
 @row(
     "the kernel holds the interpreter's lock for three times the ack wait, and returns",
     "a kernel",
-    "no frame is lost or kept aside; the result is the same to the last bit",
+    "exact, and no dead letter",
     settings="ack wait 1 s, kernelTimeout 30 s",
 )
 async def a_kernel_holds_the_lock(on: Substrate) -> None:

@@ -7,10 +7,7 @@ from chaos.table import EXACT, FILE, LOCAL, NODE, Substrate, row
 
 BOTH = (LOCAL, NODE)
 FILES = Setup(storage=Storage.FILE)
-AGAIN = (
-    "no frame is lost; the result is the same to the last bit; what the sink was given after its last "
-    "checkpoint it is given again"
-)
+AGAIN = "exact, but the sink is given again what came after its last checkpoint"
 
 
 @row("none", "nobody")
@@ -105,6 +102,23 @@ async def everything_is_killed(on: Substrate) -> None:
         for operator in ("frames", "sums", "total", "kept"):
             await run.kill(operator)
         await run.kill_nats()
+        await run.finished()
+        run.exact(once=False)
+
+
+@row(
+    "kill -9 after the end of the scan, then of every process",
+    "nats-server",
+    "what was kept stays exact, and the picture stays the final one",
+    storage=FILE,
+)
+async def the_server_is_killed_after_the_end(on: Substrate) -> None:
+    async with on.running(FILES) as run:
+        await run.finished()
+        run.exact()
+        await run.kill_nats()
+        for operator in ("frames", "sums", "total", "kept"):
+            await run.kill(operator)
         await run.finished()
         run.exact(once=False)
 

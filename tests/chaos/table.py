@@ -10,9 +10,8 @@ from chaos.runs import Run
 
 LOCAL, NODE, CLUSTER = "local", "node", "cluster"
 ANY, FILE = "memory or file", "file"
-EXACT = (
-    "no frame is lost; the result is the same to the last bit; the sink is given each frame once"
-)
+EXACT = "exact"
+"""No frame is lost; the result is the same to the last bit; the sink is given each frame once."""
 
 
 class Substrate(Protocol):

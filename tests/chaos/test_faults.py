@@ -1,22 +1,17 @@
 """The table of faults, on this machine: every row is played and its result looked at."""
 
-import importlib
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaos import page
 from chaos.local import LocalRun, running
 from chaos.pipeline import Setup
-from chaos.table import LOCAL, ROWS, Row
+from chaos.table import LOCAL, Row
 
 pytestmark = [pytest.mark.nats, pytest.mark.slow]
-TOPICS = [
-    importlib.import_module(f"chaos.{one.stem}")
-    for one in sorted(Path(__file__).parent.glob("rows_*.py"))
-]
-MOST_ROWS = 40
 
 
 class Local:
@@ -36,11 +31,8 @@ class Local:
         return running(setup, self._folder / name, **more)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if LOCAL in row.on], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in page.rows() if LOCAL in row.on], ids=lambda row: row.name
+)
 async def test_every_row_of_the_table_holds(row: Row, tmp_path: Path) -> None:
     await row.play(Local(tmp_path))
-
-
-def test_the_table_stays_readable():
-    assert len(ROWS) <= MOST_ROWS
-    assert {row.play.__module__ for row in ROWS} == {topic.__name__ for topic in TOPICS}

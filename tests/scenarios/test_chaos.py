@@ -5,16 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from chaos import rows_deaths
+from chaos import page
 from chaos.node import OnNode
-from chaos.table import NODE, ROWS, Row
+from chaos.table import NODE, Row
 from cluster.kube import Kube
 from cluster.node import Node
 
 from scenarios.stage import Stage
 
 pytestmark = [pytest.mark.nats, pytest.mark.timeout(240)]
-TOPICS = (rows_deaths,)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,9 @@ def life() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if NODE in row.on], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in page.rows() if NODE in row.on], ids=lambda row: row.name
+)
 async def test_the_row_holds_for_pods(
     row: Row, stage: Stage, kube: Kube, node: Node, life: ExitStack, tmp_path: Path
 ) -> None:
