@@ -10,6 +10,14 @@ FULL_CODES = frozenset({10122, IN_FLIGHT})
 NO_RESOURCES = frozenset({10002, 10023, 10028, 10047})
 """nats-server, errors.json: account, resources, memory or storage exceeded."""
 NO_STREAM = 503
+TOLD_EVERY = 20
+"""Tries between two warnings about the same message."""
+SILENCES = 2
+"""Questions without an answer until a person is told."""
+SILENT = (
+    "nats-server is connected and does not answer: its disk may be full (then make room and restart "
+    "it; nothing that was acknowledged is lost), or it is overloaded; the producer waits"
+)
 
 
 @dataclass(frozen=True, slots=True)

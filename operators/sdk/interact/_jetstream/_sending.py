@@ -22,6 +22,7 @@ from interact._chunks import Descriptor, Entries, Entry, Part, Place
 from interact._errors import TooLarge
 from interact._jetstream import _asking
 from interact._jetstream._ledger import Ledger
+from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
 from interact._jetstream._sweeping import Sweeper
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ CHUNKS_ON_THE_WAY = 2
 ROOM_SECONDS = 0.05
 """Between looks for room."""
 AGAIN_SECONDS = 0.1
-TOLD_EVERY = 50
-"""Tries between two warnings about the same thing."""
 
 
 class Sender:
@@ -143,17 +142,20 @@ class Sender:
         self, subject: str, payload: Part, headers: dict[str, str] | None = None
     ) -> int:
         """Send a message until it is stored; its number in the stream."""
-        tries = 0
+        tries = silences = 0
         while True:
             answer = await _asking.ask(self._client, subject, payload, headers)
-            reply = json.loads(answer.data or b"{}") if answer is not None else {}
-            code = _asking.refusal(reply)
-            if not code:
-                return int(reply["seq"])
-            tries += 1
-            if tries % TOLD_EVERY == 0:
-                text = (reply.get("error") or {}).get("description") or "no answer"
-                logger.warning("a large message waits: %s", text, extra={"subject": subject})
+            refused = refusal(answer) if answer is not None else None
+            if answer is not None and refused is None:
+                return int(json.loads(answer.data)["seq"])
+            if refused is not None:
+                if refused.advice and tries % TOLD_EVERY == 0:
+                    logger.warning("%s", refused.advice, extra={"subject": subject})
+                tries += 1
+            elif self._client.is_connected:
+                silences += 1
+                if silences == SILENCES:
+                    logger.warning(SILENT, extra={"subject": subject})
             await asyncio.sleep(AGAIN_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
 
     async def _commit(self, group: str, sequence: int) -> bool:

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import TooLarge
-from interact._jetstream._refusal import refusal
+from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
 from interact._tasks import wanted
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,6 @@ WINDOW_BYTES = 32 << 20
 WINDOW_MESSAGES = 512
 MAX_RECORD_BYTES = (32 << 20) - (64 << 10)
 """nats-server's file store takes no record of 32 MiB, whatever max_payload says."""
-TOLD_EVERY = 20
-"""Tries between two warnings about the same message."""
 
 
 @dataclass(slots=True)
@@ -38,6 +36,7 @@ class _Sent:
     due: float
     full: Callable[[], Awaitable[None]] | None = None
     attempts: int = 0
+    silences: int = 0
 
 
 class Window:
@@ -180,6 +179,9 @@ class Window:
             now = loop.time()
             for token, sent in [item for item in self._sent.items() if item[1].due < now]:
                 sent.due = now + PUBACK_SECONDS
+                sent.silences += 1
+                if sent.silences == SILENCES:
+                    logger.warning(SILENT, extra={"subject": sent.subject})
                 await self._send(token, sent)
 
     def forget(self) -> None:
