@@ -28,6 +28,8 @@ OPERATORS = REPOSITORY / "operators"
 STAGES = Path(__file__).resolve().parent / "stages"
 PORT_BYTES = 256 << 20
 STATE_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 20
+"""Nothing a bench sends is cut into chunks."""
 START_SECONDS = 90.0
 """Longest wait for processes to start; the first one on a machine compiles its kernels."""
 STOP_SECONDS = 20.0
@@ -225,7 +227,7 @@ def planned_chain(stages: Sequence[Stage]) -> Plan:
     settings = PlanSettings(
         namespace="bench", installation="bench", run=os.urandom(16).hex(),
         storage=Storage.MEMORY, state_storage=Storage.MEMORY,
-        max_bytes=PORT_BYTES, state_bytes=STATE_BYTES,
+        max_bytes=PORT_BYTES, chunk_bytes=CHUNK_BYTES, state_bytes=STATE_BYTES,
     )  # fmt: skip
     return plan(resources.pipelines[0], resources.catalogue(), settings)
 

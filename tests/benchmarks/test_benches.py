@@ -7,7 +7,20 @@ import pytest
 from interact import _codec
 from interact_stem.planted import Planted
 
-from benchmarks import counted, header, inline, kernels, memory, passage, raw, recovery, wire
+from benchmarks import (
+    counted,
+    growth,
+    header,
+    inline,
+    kernels,
+    latency,
+    memory,
+    passage,
+    raw,
+    recovery,
+    wire,
+    zeromq,
+)  # fmt: skip
 from benchmarks.flow import SERVER
 
 
@@ -91,3 +104,21 @@ def test_a_killed_replica_leaves_no_frame_behind():
     )
 
     assert (found.held == 0) == (found.complete == 0)
+
+
+@pytest.mark.nats
+@pytest.mark.slow
+def test_the_age_of_every_frame_is_noted():
+    found = asyncio.run(latency.ages(rate=200, frames=40, warm=10))
+
+    assert len(found) == 40
+    assert all(0 < age < 60_000 for age in found)
+
+
+def test_messages_pass_through_plain_sockets():
+    assert zeromq.rate(64, seconds=0.1, warm=0.0) > 0
+
+
+def test_chains_grow_by_their_workers():
+    assert [stage.replicas for stage in growth.wide(4)] == [1, 4, 1]
+    assert len(growth.long(20)) == 22
