@@ -2,7 +2,7 @@
 
 from interact._jetstream._connection import PING_SECONDS, JetStream, connect
 from interact._jetstream._pull import PREFETCH_MESSAGES
-from interact._jetstream._stored import StoredMessage, put, remove, stored
+from interact._jetstream._stored import StoredMessage, count, put, remove, stored
 from interact._jetstream._window import WINDOW_BYTES
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "JetStream",
     "StoredMessage",
     "connect",
+    "count",
     "put",
     "remove",
     "stored",

@@ -68,6 +68,18 @@ async def stored(
         raise BrokerError(f"stream {stream} cannot be read: {error!r}") from error
 
 
+async def count(context: JetStreamContext, stream: str) -> int:
+    """How many messages lie in a stream.
+
+    Raises:
+        BrokerError: If there is no such stream, or NATS does not answer.
+    """
+    try:
+        return (await context.stream_info(stream)).state.messages
+    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+        raise BrokerError(f"stream {stream} cannot be read: {error!r}") from error
+
+
 async def put(context: JetStreamContext, subject: str, payload: bytes, identity: str) -> None:
     """Send one message and wait until it is stored.
 
