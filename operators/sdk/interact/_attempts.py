@@ -1,7 +1,7 @@
 """Tries of messages that are given again: each is written down before it begins."""
 
+import asyncio
 import logging
-from typing import Any
 
 import msgspec
 from interact_api.config import OperatorConfig
@@ -9,6 +9,7 @@ from interact_api.config import OperatorConfig
 from interact._errors import BrokerError
 from interact._ports import Broker, Delivery
 from interact._tally import Tally
+from interact._tasks import wanted
 from interact._watchdog import LastWords, Past
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ KEY = "attempts"
 WHOLE, REST = -1, -2
 """Places that are no frame: all of a message, and all but the frames given up."""
 MOST_TRACE = 2000
+RETRY_SECONDS = 0.5
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -62,14 +64,16 @@ class Attempts:
     """The records of one replica."""
 
     def __init__(
-        self, config: OperatorConfig, broker: Broker, tally: Tally, replica: int,
+        self,
+        config: OperatorConfig,
+        broker: Broker,
+        tally: Tally,
         words: LastWords | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._seconds = config.kernel_timeout_seconds
         self._bucket = config.state_bucket
         self._broker = broker
         self._tally = tally
-        self._subject = f"{config.status_subject}.{replica}"
         self._words = words
 
     async def restore(self) -> None:
@@ -91,9 +95,17 @@ class Attempts:
             await self._broker.tell(past.answer_to, b"-NAK")
 
     async def left(self, key: str) -> Record | None:
-        """The record of a try that has begun and not ended."""
-        stored: Any = await self._broker.get(self._bucket, key)
-        return msgspec.json.decode(stored, type=Record) if stored else None
+        """The record of a try that has begun and not ended; waits until NATS can tell."""
+        while True:
+            try:
+                stored = await self._broker.get(self._bucket, key)
+            except BrokerError as error:
+                if not wanted():
+                    raise
+                logger.warning("%s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            return msgspec.json.decode(stored, type=Record) if stored else None
 
     async def begin(self, key: str, record: Record, delivery: Delivery) -> None:
         """A try begins: from now on it counts."""
@@ -105,7 +117,6 @@ class Attempts:
                 "(kernelTimeout)"
             )
             self._words.begin(key, delivery.answer_to, words)
-        await self._broker.tell(self._subject, self._tally.report())
         await self._put(key, record)
 
     async def end(self, key: str) -> None:

@@ -77,7 +77,7 @@ class Handling:
             min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
         )
         tally.inflight = lambda: self.holding.count
-        self.attempts = Attempts(config, broker, tally, replica, guards.words)
+        self.attempts = Attempts(config, broker, tally, guards.words)
         self._caller = caller = Caller(
             operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog
         )

@@ -56,7 +56,7 @@ class LastWords:
         """What a former life has left; it is forgotten."""
         self.file.seek(0)
         text = self.file.read(MOST_WORDS).decode(errors="replace")
-        self.clear()
+        self.file.truncate(0)
         first, _, rest = text.partition("\n")
         key, mark, answer_to = first.partition("\t")
         return Past(key, answer_to, rest.strip()) if mark else Past(trace=text.strip())
