@@ -89,4 +89,7 @@ class OperatorConfig(Model):
     state_bucket: str = Field(description="KV bucket of parameters, attempts and checkpoints.")
     images_subject: str = Field(description="Subject before the token of a picture's name.")
     images_stream: str = Field(description="Stream that stores the pictures.")
+    images_chunks: ChunksConfig | None = Field(
+        default=None, description="Where large pictures go; without it they are refused."
+    )
     status_subject: str = Field(description="Where to tell how the process is.")

@@ -41,7 +41,8 @@ __all__ = [
 ACK_MARGIN_SECONDS: Final = 5.0
 """Added to the kernel's timeout: time to send outputs and have them acknowledged."""
 LETTERS: Final = ("_dead", "letters")
-"""In the place of operator and port for chunks of dead letters; no operator is called so."""
+PICTURES: Final = ("_images", "pictures")
+"""In the place of operator and port for their chunks; no operator is called so."""
 LEDGER_BYTES: Final = 2**20
 """For the list of what is reserved of a port's chunks; an entry takes a hundred bytes."""
 MAX_ACK_PENDING: Final = 1024
@@ -148,7 +149,9 @@ class _Planner:
 
     def _consumer(self, edge: Connection) -> ConsumerPlan:
         role = self._declared(edge.target).spec.place
-        holds = role in {Role.REDUCER, Role.SINK} or edge.input.join is Join.ZIP
+        holds = role in {Role.REDUCER, Role.SINK} or (
+            edge.input.join is Join.ZIP or edge.input.ordered
+        )
         latest = edge.guarantee is Guarantee.LATEST
         return ConsumerPlan(
             durable=names.durable(edge.target.name, edge.input.name),
@@ -167,8 +170,10 @@ class _Planner:
 
         What a port may take of it is reserved before the first chunk, so that it never refuses.
         """
-        quotas: dict[Storage, list[int]] = {self._settings.state_storage: [self._letter_bytes]}
-        copies = {self._settings.state_storage: self._settings.replicas}
+        settings = self._settings
+        quotas: dict[Storage, list[int]] = {settings.state_storage: [settings.dead_letter_bytes]}
+        quotas.setdefault(settings.storage, []).append(settings.images_bytes)
+        copies = dict.fromkeys(quotas, settings.replicas)
         for one in self._ports():
             storage, replicas = self._kept(one)
             quotas.setdefault(storage, []).append(self._chunk_bytes(one.source, one.output.name))
@@ -205,10 +210,6 @@ class _Planner:
         if size is not None:
             return byte_count(size)
         return self._settings.max_bytes // 2 if given is None else given
-
-    @property
-    def _letter_bytes(self) -> int:
-        return self._settings.dead_letter_bytes
 
     def _chunks(self, storage: Storage, max_bytes: int, *port: str) -> ChunksConfig:
         return ChunksConfig(
@@ -277,11 +278,14 @@ class _Planner:
             dead_letter_subject=names.dead_letter_subject(*self._key, one.name),
             dead_letter_stream=names.dead_letter_stream(*self._key),
             dead_letter_chunks=self._chunks(
-                self._settings.state_storage, self._letter_bytes, *LETTERS
+                self._settings.state_storage, self._settings.dead_letter_bytes, *LETTERS
             ),
             state_bucket=names.state_bucket(*self._key),
             images_subject=names.images_subject(*self._key, one.name),
             images_stream=names.images_stream(*self._key),
+            images_chunks=self._chunks(
+                self._settings.storage, self._settings.images_bytes, *PICTURES
+            ),
             status_subject=names.status_subject(*self._key, one.name),
         )
 

@@ -128,7 +128,10 @@ def test_chunks_lie_in_the_storage_of_their_port(make_pipeline, catalogue, plan_
     )
     assert (file.storage, file.max_bytes) == (
         Storage.FILE,
-        plan_settings.dead_letter_bytes + plan_settings.max_bytes // 2 + 2 * streams.LEDGER_BYTES,
+        plan_settings.dead_letter_bytes
+        + plan_settings.images_bytes
+        + plan_settings.max_bytes // 2
+        + 3 * streams.LEDGER_BYTES,
     )
     assert plan.operators["r"].outputs[0].chunks == ChunksConfig(
         stream=memory.name, subject="interact-chunks.lab.scan.memory.r.frames", max_bytes=2**30
@@ -211,6 +214,11 @@ def test_an_operator_is_told_all_it_needs(wide, catalogue, plan_settings):
         state_bucket="interact-state_lab_scan",
         images_subject="interact-images.lab.scan.c",
         images_stream="interact-images_lab_scan",
+        images_chunks=ChunksConfig(
+            stream="interact-chunks_lab_scan_file",
+            subject="interact-chunks.lab.scan.file._images.pictures",
+            max_bytes=64 * 2**20,
+        ),
         status_subject="interact-status.lab.scan.c",
     )
 
@@ -265,7 +273,7 @@ def test_the_budget_is_the_sum_of_what_is_stored(make_pipeline, catalogue, plan_
 
     plan = streams.plan(pipeline, catalogue, settings)
 
-    assert plan.max_bytes == 1111 + (10_000 + 100) + 2 * streams.LEDGER_BYTES
+    assert plan.max_bytes == 1111 + (10_000 + 100 + 10) + 3 * streams.LEDGER_BYTES
     assert plan.bucket == BucketPlan("interact-state_lab_scan", 5, 1, Storage.FILE, 1, METADATA)
 
 

@@ -28,6 +28,7 @@ class Outlet:
         self.ports = {port.port: port.subject for port in config.outputs}
         self._carrier = Carrier(broker, f"{config.operator}/{tally.replica}")
         self._places = {port.port: _place(port) for port in config.outputs}
+        self._pictures = _chunks.place(config.images_chunks, config.images_stream, drops=True)
         self._sampling = {
             port.port: Sampling(partial(self._cover, port.port), partial(tally.drop, REASON))
             for port in config.outputs
@@ -93,9 +94,10 @@ class Outlet:
         operator, _, port = source.partition(".")
         shown = operator if port == "out" else f"{operator}-{port}"
         name = identity(self._config.run, self._config.operator, shown, parent)
-        await self._broker.publish(
+        await self._carrier.publish(
             f"{self._config.images_subject}.{shown}",
-            _codec.encode(picture, identity=name, edition=edition),
+            _codec.pieces(picture, identity=name, edition=edition),
+            place=self._pictures,
             identity=name.hex(),
             stored=stored,
         )
@@ -159,7 +161,8 @@ def tend(config: OperatorConfig, broker: Broker, replica: int) -> None:
     """Free what a former life left of large messages, now and from time to time."""
     letters = _chunks.place(config.dead_letter_chunks, config.dead_letter_stream)
     carrier = Carrier(broker, f"{config.operator}/{replica}")
-    carrier.tend([*(_place(port) for port in config.outputs), letters])
+    pictures = _chunks.place(config.images_chunks, config.images_stream, drops=True)
+    carrier.tend([*(_place(port) for port in config.outputs), letters, pictures])
 
 
 def _place(port: OutputConfig) -> Place | None:

@@ -275,7 +275,9 @@ class JetStream:
             return
         for name in sorted(info.state.subjects or {}):
             message = await self.context.get_last_msg(stream, name)
-            yield name, message.data or b""
+            payload = await self.whole(message.data or b"")
+            if payload is not None:
+                yield name, payload
 
     async def streams(self) -> Sequence[str]:
         """Names of all streams of the account."""
