@@ -16,6 +16,7 @@ BENCHES: Final = {
     "kernels": "centre of mass of dense and sparse frames",
     "wire": "messages of 40 KB and 663 KB through three processes",
     "latency": "the age of a frame behind a worker",
+    "live": "a parameter in effect, a trigger answered",
     "growth": "more replicas, longer chains",
     "counted": "counted frames to a map at camera rate",
     "memory": "resident memory of an endless pipeline",

@@ -14,6 +14,7 @@ from benchmarks import (
     inline,
     kernels,
     latency,
+    live,
     memory,
     passage,
     raw,
@@ -113,6 +114,15 @@ def test_the_age_of_every_frame_is_noted():
 
     assert len(found) == 40
     assert all(0 < age < 60_000 for age in found)
+
+
+@pytest.mark.nats
+@pytest.mark.slow
+def test_every_change_takes_effect_and_every_call_is_answered():
+    found = asyncio.run(live.found(count=3))
+
+    assert (len(found.effect), len(found.answer)) == (3, 3)
+    assert all(0 < milliseconds < 60_000 for milliseconds in (*found.effect, *found.answer))
 
 
 def test_messages_pass_through_plain_sockets():
