@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from interact._server import nats_server
 
+from benchmarks import readiness
 from benchmarks.figures import Figure, Goal, Side, Table
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ SIZES = (10, 100, 1000)
 WRITERS = 4
 MANAGER_QPS = 20
 """Kubernetes' own default: so few requests a second take ReplicaSets and pods from the machine."""
+READY = "ready"
+ROUNDS = 5
 PATIENCE_SECONDS = 900.0
 POLL_SECONDS = 0.2
 SETTLED_SECONDS = 15.0
@@ -63,22 +66,24 @@ class Cost:
     """All waves, and what the controller needs when nothing happens; CPU in per cent of a core."""
 
     waves: tuple[Wave, ...]
+    ready_seconds: tuple[float, ...]
     idle_percent: float
     idle_writes: int
 
 
-def cost(sizes: tuple[int, ...], idle_seconds: float, settled_seconds: float) -> Cost:
-    """Apply wave after wave, then wait and look at what an idle controller does."""
+def cost(sizes: tuple[int, ...], rounds: int, idle_seconds: float, settled_seconds: float) -> Cost:
+    """Wait for pods some times, apply wave after wave, then look at what an idle controller does."""
     with _stage() as stage:
         process = stage.controller("bench", **SETTINGS).process
         stage.kube.apply(_operators(), namespace=stage.system)
+        ready = _ready(stage, rounds)
         waves = tuple(_wave(stage, process, size) for size in sizes)
         _until_quiet(stage, settled_seconds)
         before, at = _cpu_seconds(process), time.monotonic()
         asked = len(_writes(stage, _user(stage)))
         time.sleep(idle_seconds)
         used = (_cpu_seconds(process) - before) / (time.monotonic() - at)
-        return Cost(waves, 100 * used, len(_writes(stage, _user(stage))) - asked)
+        return Cost(waves, ready, 100 * used, len(_writes(stage, _user(stage))) - asked)
 
 
 @contextmanager
@@ -104,6 +109,13 @@ def _stage() -> Iterator["Stage"]:
                 one.stop()
         finally:
             plane.close()
+
+
+def _ready(stage: "Stage", rounds: int) -> tuple[float, ...]:
+    kube = stage.plane.kube(READY)
+    kube.apply(_namespace(READY))
+    kube.wait("serviceaccounts", "default")
+    return readiness.delays(stage, READY, rounds, lambda name: _pipeline(name, stage.system))
 
 
 def _wave(stage: "Stage", process: "subprocess.Popen[bytes]", size: int) -> Wave:
@@ -232,7 +244,12 @@ def _memory(process: "subprocess.Popen[bytes]") -> float:
 def bench(*, quick: bool) -> Table:
     """Pipelines a second, memory, idle CPU and requests, as the number of pipelines grows."""
     sizes = (5, 20) if quick else SIZES
-    found = cost(sizes, 5.0 if quick else IDLE_SECONDS, 3.0 if quick else SETTLED_SECONDS)
+    found = cost(
+        sizes,
+        1 if quick else ROUNDS,
+        5.0 if quick else IDLE_SECONDS,
+        3.0 if quick else SETTLED_SECONDS,
+    )
     most = found.waves[-1]
     rates = [
         Figure(
@@ -248,6 +265,10 @@ def bench(*, quick: bool) -> Table:
         "pipelines of 3 operators: all accepted, their streams and Deployments made",
         (
             *rates,
+            Figure(
+                "kubectl wait --for=condition=Ready returns after the last pod is ready", "s",
+                Side("controller", found.ready_seconds), goal=Goal(2, at_least=False),
+            ),
             Figure(
                 f"memory with {total} pipelines", "MiB", Side("controller", (most.memory_mib,)),
                 goal=Goal(150, at_least=False),
