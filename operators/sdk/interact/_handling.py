@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial, reduce
 from typing import Any
 
@@ -12,17 +12,18 @@ from interact_api.config import InputConfig, OperatorConfig
 from interact_api.wire import Header, WireError
 
 from interact import _codec, _redrive
+from interact._answering import Answering
 from interact._attempts import Attempts
 from interact._batches import Batch
 from interact._calling import Caller
 from interact._collecting import Collecting, covered
 from interact._computing import Computing, Guards, Work
 from interact._coverage import Lane, Ledger
-from interact._errors import TooLarge, TransientError
+from interact._errors import TransientError
 from interact._holding import Holding
 from interact._in_effect import Live
 from interact._keeping import Keeping
-from interact._kernel import Done, Failed, Kernel, failure, settled
+from interact._kernel import Failed, Kernel
 from interact._later import Later
 from interact._letters import Letters
 from interact._losses import Losses
@@ -30,8 +31,9 @@ from interact._obeying import Obeying
 from interact._operator import Operator
 from interact._outlet import Outlet, ending
 from interact._pairs import Pairs
-from interact._ports import Broker, Delivery, Stored
+from interact._ports import Broker, Delivery
 from interact._reducing import Reducing
+from interact._sending import Sending, lane_of
 from interact._tally import Tally
 
 
@@ -66,16 +68,18 @@ class Handling:
             if self.keeps_ledger
             else None
         )
+        self.holding = Holding(
+            min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
+        )
+        self._answering = Answering(self.holding, self.keeping)
         self.obeying = Obeying(config, self.ledger, tally, self.reducing, self.keeping)
         self.letters = Letters(config, broker, tally)
+        self._sending = Sending(operator, self.outlet, self.letters)
         self._collecting = Collecting(self.ledger, tally)
         self._losses = Losses(self.ledger, tally)
         if self.reducing is not None:
             self.reducing.keep = self.letters.failed
         self.later: Later[tuple[Work, ...]] = Later()
-        self.holding = Holding(
-            min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
-        )
         tally.inflight = lambda: self.holding.count
         self.attempts = Attempts(config, broker, tally, guards.words)
         self._caller = caller = Caller(
@@ -154,8 +158,8 @@ class Handling:
         self.ledger.end(origin, scans)
         self._losses.end(entry, origin, scans)
         await self.outlet.send_end(
-            origin, scans, lane=_lane(entry, header), parent=header.identity,
-            stored=self._answer("", (delivery,)),
+            origin, scans, lane=lane_of(entry, header), parent=header.identity,
+            stored=self._answering.to("", (delivery,)),
         )  # fmt: skip
         self.look_done()
 
@@ -178,12 +182,12 @@ class Handling:
         one = len(works) == 1
         given = {entry.port: batch} if one else {work[0].port: work[3] for work in works}
         if self.obeying.drops(entry, batch.scan):
-            await self._all_done(tuple(work[1] for work in works))
+            await self._answering.all_done(tuple(work[1] for work in works))
             return
         lane = (entry.source, header.lane)
         self.letters.works = works
         counted = self.keeps_ledger and batch.stop > batch.start
-        answer = self._answer(
+        answer = self._answering.to(
             batch.scan.id, (delivery,) if one else tuple(work[1] for work in works)
         )
         if counted:
@@ -225,35 +229,7 @@ class Handling:
         if counted:
             self._collecting.mark(lane, covered(batch, result.failed), header.edition)
             self.look_done()
-        await self._send(works, given, result, answer)
-
-    async def _send(
-        self, works: Sequence[Work], given: Mapping[str, Batch], result: Done, answer: Stored
-    ) -> None:
-        entry, _, header, batch = works[0]
-        if self.operator.display:
-            picture = result.outputs.get("display")
-            await self.outlet.show(
-                picture, source=entry.source, parent=header.identity, stored=answer,
-                edition=header.edition,
-            )  # fmt: skip
-            return
-        parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
-        lane, interim = _lane(entry, header), batch.stop == batch.start
-        outputs = {
-            port: settled(batch, output, result.failed)
-            for port, output in result.outputs.items()
-            if not (interim and output is None)
-        }
-        send = partial(
-            self.outlet.send_all, parent=parent, lane=lane, stored=answer, edition=header.edition
-        )
-        try:
-            await send(outputs)
-        except (TooLarge, WireError) as error:  # the same again however often it is tried
-            failed = (failure(given, error),)
-            await self.letters.failed(header, failed)
-            await send({port: settled(batch, None, failed) for port in outputs})
+        await self._sending.send(works, given, result, answer)
 
     # -- what goes wrong --------------------------------------------------------------------------
 
@@ -327,27 +303,6 @@ class Handling:
         if self.keeps_ledger and self.ledger.done and self.tally.state == "running":
             self.tally.state = "done"
 
-    # -- answering --------------------------------------------------------------------------------
-
-    def _answer(self, scan_id: str, deliveries: tuple[Delivery, ...]) -> Stored:
-        """Acknowledge: at once, or where a scan is being collected, after its next checkpoint."""
-        if len(deliveries) == 1:
-            done: Callable[[], Awaitable[None]] = partial(self.holding.done, deliveries[0])
-        else:
-            done = partial(self._all_done, deliveries)
-        if self.keeping is None:
-            return done
-        size = sum(len(delivery.payload) for delivery in deliveries)
-        return partial(self._once_kept, scan_id, done, size)
-
-    async def _once_kept(self, scan_id: str, done: Stored, size: int) -> None:
-        assert self.keeping is not None  # noqa: S101  # told by `_answer`
-        self.keeping.acknowledge(scan_id, done, size)
-
-    async def _all_done(self, deliveries: tuple[Delivery, ...]) -> None:
-        for delivery in deliveries:
-            await self.holding.done(delivery)
-
     def forget(self) -> None:
         """What waits for a try or for its other half is handed back by `Holding`."""
         self.later.clear()
@@ -363,10 +318,6 @@ def _ledger(config: OperatorConfig) -> Ledger:
         if entry.join != "latest" and entry.port not in zipped[1:]
         for lane in entry.lanes
     )
-
-
-def _lane(entry: InputConfig, header: Header) -> str:
-    return f"{header.lane}>{entry.source}" if entry.merges else header.lane
 
 
 def _only(batch: Batch, fresh: Any) -> Batch:
