@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from interact_api.board import Board
 from interact_api.report import Report
 
 from interact_controller.seen import Key, Kind
+
+QUIET_SECONDS: Final = 15.0
+"""Silence of all counters after which nobody looks any more, until frames move again."""
 
 
 class Reports:
@@ -33,5 +37,10 @@ class Reports:
     def hear(self, namespace: str, pipeline: str, report: Report) -> None:
         """Take one report; those of pipelines nobody asked for are left out."""
         board = self._boards.get((namespace, pipeline))
-        if board is not None and board.hear(pipeline, report, self._now()):
+        if board is None:
+            return
+        now, moved_at = self._now(), board.frames_moved_at
+        news = board.hear(pipeline, report, now)
+        flows_again = board.frames_moved_at != moved_at and now - moved_at > QUIET_SECONDS
+        if news or flows_again:
             self._wake(Key(Kind.PIPELINE, namespace, pipeline))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from interact_api.config import OperatorConfig
+from interact_api.flow import Edge, Letters, Trouble
 from interact_api.operator import Role
 from interact_api.records import MAX_RECORDS, OperatorRecord, ReplicaRecord
 from interact_api.report import Report
@@ -41,7 +42,6 @@ class ScanView:
     def unintended(self) -> int:
         """Frames that should be there and are not, apart from failed ones."""
         return sum(n for reason, n in self.missing.items() if reason not in INTENDED)
-
 
     @property
     def state(self) -> str:
@@ -78,6 +78,11 @@ class Board:
         self.sources_started_at: float | None = None
         self.sources_ran_at: float | None = None
         self.flow_began_at: float | None = None
+        self.frames_moved_at = 0.0
+        self.edges: dict[str, tuple[Edge, ...]] = {}
+        self.letters: dict[str, Letters | None] = {}
+        self.troubles: dict[str, tuple[Trouble, ...]] = {}
+        """By pipeline, where somebody looks for them."""
         self._origins: dict[tuple[str, str], str] = {}
         self._quiet: dict[str, int] = {}
         self._over: dict[tuple[str, str], ScanView] = {}
@@ -124,7 +129,7 @@ class Board:
         if replica.hear(report):
             self.moved_at = now
         if record.frames != before:
-            record.moved_at = now
+            record.moved_at = self.frames_moved_at = now
         _note(record.warnings, report.warnings)
         _note(record.errors, report.errors)
         if record.is_source:

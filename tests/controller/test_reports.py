@@ -19,10 +19,24 @@ def woken() -> list[Key]:
     return []
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
-def reports(woken: list[Key]) -> Reports:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def reports(woken: list[Key], clock: Clock) -> Reports:
     """Those of one pipeline whose reconcile has told who there should be."""
-    one = Reports(woken.append, lambda: 1000.0)
+    one = Reports(woken.append, clock)
     operators = {
         str(mapping(found["metadata"])["name"]): observed.operator(found) for found in catalogue()
     }
@@ -42,8 +56,21 @@ def test_new_words_wake_the_pipeline_and_new_counters_do_not(
     reports.hear("lab", "scan", msgspec.structs.replace(TOLD, state="done", frames_out=5))
 
     key = Key(Kind.PIPELINE, "lab", "scan")
-    assert (first, woken) == ([key], [key, key])
+    assert (first, woken) == ([key, key], [key, key, key])  # words, and that frames began
     assert reports.board("lab", "scan").operators["scan", "r"].frames == 5
+
+
+def test_frames_after_a_quiet_time_wake_the_pipeline(
+    reports: Reports, woken: list[Key], clock: Clock
+) -> None:
+    reports.hear("lab", "scan", TOLD)
+    known = len(woken)
+
+    for seconds, frames in ((1, 8), (20, 8), (21, 9), (22, 10)):
+        clock.seconds = 1000.0 + seconds
+        reports.hear("lab", "scan", msgspec.structs.replace(TOLD, frames_out=frames))
+
+    assert len(woken) == known + 1
 
 
 @pytest.mark.parametrize(

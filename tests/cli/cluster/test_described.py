@@ -1,6 +1,6 @@
 """What `interact describe`, `top` and tables show, as text."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli.cluster import stored
@@ -138,20 +138,57 @@ Parameters:
 
 
 def test_the_load_of_an_operator_counts_what_waits_before_it():
-    rows = loads.rows([FOUND])
+    rows = loads.rows([FOUND], now=NOW)
 
     assert rows == [
-        ("demo", "", "", "", "", "", "", "Degraded"),
-        ("  reader", "1/1", "12,500", "-", "0", "0.0", "0", ""),
-        ("  sum", "0/2", "0", "-", "1,200", "2.5", "0", "exit code 3"),
+        ("demo", *[""] * 12, "Degraded"),
+        ("  reader", "1/1", "12,500", "-", "-", "-", "-", "0", "0", "0.0", "-", "0", "0", ""),
+        (
+            "  sum",
+            "0/2",
+            "0",
+            "-",
+            "-",
+            "-",
+            "-",
+            "1,200",
+            "0",
+            "2.5",
+            "-",
+            "0",
+            "0",
+            "exit code 3",
+        ),
     ]
+
+
+def test_times_ages_and_what_is_stuck_are_shown_with_what_is_abnormal():
+    oldest = (NOW - timedelta(seconds=75)).isoformat()
+    state = operator_state(
+        "sum", kernelSecondsPerMessage=0.0123, delayP50Seconds=0.5, delayP99Seconds=2, deadLetters=3,
+    )  # fmt: skip
+    edge = {
+        "from": "reader.out", "to": "sum.in", "pendingMessages": 7, "ackPendingMessages": 2,
+        "pendingBytes": 4_000_000, "redelivered": 1, "oldestMessageTime": oldest, "stuck": True,
+    }  # fmt: skip
+    told = [
+        {"type": "Stuck", "status": "True", "message": "sum.in has acknowledged nothing"},
+        {"type": "Ready", "status": "True", "message": "every operator is ready"},
+    ]
+    status = {"operators": [state], "edges": [edge], "conditions": told, "phase": "Running"}
+
+    found = loads.rows([stored.pipeline("sum", status=status)], now=NOW)
+
+    assert found[1][4:] == ("12.30", "500", "2,000", "7", "2", "4.0", "75", "1", "3", "STUCK")
+    assert found[2][-1] == "Stuck: sum.in has acknowledged nothing"
+    assert len(found) == 3
 
 
 def test_the_live_table_shows_the_same_and_takes_no_markup_from_a_message():
     from rich.console import Console
 
     states = [operator_state("reader", message="[red]no[/red] [nonsense")]
-    console = Console(width=120, record=True, file=open_null())
+    console = Console(width=200, record=True, file=open_null())
     console.print(loads.table([stored.pipeline("reader", status={"operators": states})]))
 
     assert "[red]no[/red] [nonsense" in console.export_text()

@@ -1,9 +1,11 @@
-"""A pipeline of a local run as a cluster would show it: specification and status as one object. Pure."""
+"""A pipeline of a local run as a cluster would show it: specification and status as one object."""
 
-from collections.abc import Iterator
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 from interact_api.board import Board
+from interact_api.flow import Edge, Letters
 from interact_api.records import OperatorRecord
 
 from interact.cli.specification import Specification
@@ -33,15 +35,19 @@ def resource(
     records = board.of(name)
     found["status"] = {
         "phase": phase,
-        "operators": [_operator(record) for record in records],
-        "edges": [edge for record in records for edge in _edges(record)],
+        "operators": [_operator(record, board.letters.get(name)) for record in records],
+        "edges": [_edge(edge, board.letters.get(name)) for edge in board.edges.get(name, ())],
+        "conditions": [
+            {"type": one.type, "status": "True", "reason": one.reason, "message": one.message}
+            for one in board.troubles.get(name, ())
+        ],
         "authors": specification.authors,
     }
     return found
 
 
-def _operator(record: OperatorRecord) -> dict[str, Any]:
-    frames, size = record.rates()
+def _operator(record: OperatorRecord, letters: Letters | None) -> dict[str, Any]:
+    pace = record.pace()
     replicas = [one for one in record.replicas.values() if one.report is not None]
     refused = {
         name: why for one in replicas if one.report for name, why in one.report.refused.items()
@@ -50,24 +56,34 @@ def _operator(record: OperatorRecord) -> dict[str, Any]:
         "name": record.config.operator,
         "ready": record.ready,
         "replicas": record.expected,
-        "framesPerSecond": round(frames, 1),
-        "bytesPerSecond": round(size, 1),
+        "framesPerSecond": round(pace.frames, 1),
+        "bytesPerSecond": round(pace.bytes, 1),
         "parameterRevision": min(
             (one.report.revision for one in replicas if one.report), default=0
         ),
+        "kernelSecondsPerMessage": pace.message_seconds or 0.0,
+        "delayP50Seconds": pace.delay_p50 or 0.0,
+        "delayP99Seconds": pace.delay_p99 or 0.0,
+        "deadLetters": letters.by_operator.get(record.config.operator, 0) if letters else 0,
         "refusedParameters": [
             {"name": name, "message": why} for name, why in sorted(refused.items())
         ],
     }
 
 
-def _edges(record: OperatorRecord) -> Iterator[dict[str, Any]]:
-    for entry in record.config.inputs:
-        if entry.durable:
-            waiting, held = record.pending.get((entry.stream, entry.durable), (0, 0))
-            yield {
-                "from": entry.source,
-                "to": f"{record.config.operator}.{entry.port}",
-                "pendingMessages": waiting,
-                "ackPendingMessages": held,
-            }
+def _edge(edge: Edge, letters: Letters | None) -> dict[str, Any]:
+    oldest = datetime.fromtimestamp(edge.oldest_at, UTC)
+    return {
+        "from": edge.source,
+        "to": edge.target,
+        "pendingMessages": edge.pending,
+        "pendingBytes": edge.bytes,
+        "bytesLimit": max(edge.bytes_limit, 0),
+        "ackPendingMessages": edge.held,
+        "oldestMessageTime": ""
+        if edge.idle or not edge.oldest_at
+        else f"{oldest:%Y-%m-%dT%H:%M:%SZ}",
+        "redelivered": edge.redelivered,
+        "deadLettered": letters.by_operator.get(edge.reader, 0) if letters else 0,
+        "stuck": bool(edge.still(time.time())),
+    }

@@ -16,7 +16,7 @@ from interact_api.board import Board
 from interact import _jetstream, _live_values, _pictures, _server
 from interact._errors import InteractError
 from interact._tasks import wanted
-from interact.cli import as_resource, presence
+from interact.cli import as_resource, presence, troubles
 from interact.cli.control import Action, Answer, Control
 from interact.cli.crew import Crew, written_members
 from interact.cli.exits import Exit
@@ -57,6 +57,7 @@ class Options:
     duration_seconds: float | None = None
     images: Path | None = None
     keep: bool = False
+    stay: bool = False
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Run:
     say: Callable[[str], None]
     board: Board = field(init=False)
     pictures: dict[str, list[Path]] = field(init=False, default_factory=dict)
+    letters: dict[str, int] = field(init=False, default_factory=dict)
+    """Dead letters that were left at the end, by pipeline; empty where nobody could look."""
 
     def __post_init__(self) -> None:
         self.board = Board(self.plan.configs, self.plan.replicas)
@@ -110,7 +113,10 @@ class Run:
                 async with asyncio.TaskGroup() as group, self._controlled(broker):
                     chores = [
                         group.create_task(chore)
-                        for chore in (self._judge(broker), self._poll(broker), self._draw(broker))
+                        for chore in (
+                            self._judge(broker), self._poll(broker), self._draw(broker),
+                            troubles.watch(broker, self.board, self.plan.plans),
+                        )
                     ]
                     group.create_task(crew.start(group))
                     ending = await self._outcome
@@ -118,6 +124,12 @@ class Run:
                     await crew.wind_down(finish_first=ending.finish_first)
                     for chore in chores:
                         chore.cancel()
+            if broker.client.is_connected:
+                await troubles.look(broker, self.board, self.plan.plans)
+            with suppress(InteractError):
+                for name in self.plan.plans:
+                    stream = names.dead_letter_stream(self.plan.namespace, name)
+                    self.letters[name] = await _jetstream.count(broker.context, stream)
             return await self._with_pictures(broker, ending)
 
     def end(self, code: Exit, *lines: str, finish_first: bool = False) -> None:
@@ -144,6 +156,8 @@ class Run:
     def _interrupted(self, crew: Crew) -> None:
         if self._outcome.done():
             crew.impatient = True
+        if self.options.stay and self._all_done():
+            self.end(Exit.COMPLETE, finish_first=True)
         self.end(Exit.INTERRUPTED, "interrupted; finished what was under way", finish_first=True)
 
     # -- what other commands ask for --------------------------------------------------------------
@@ -219,6 +233,9 @@ class Run:
 
     # -- chores -----------------------------------------------------------------------------------
 
+    def _all_done(self) -> bool:
+        return all(self._done(name) for name in self.board.pipelines)
+
     async def _judge(self, broker: _jetstream.JetStream) -> None:
         """Look, often, whether the run is over."""
         while wanted() and not self._outcome.done():
@@ -226,8 +243,10 @@ class Run:
             now = time.monotonic()
             if self._crew.suspended:
                 self.board.moved_at = now
-            if all(self._done(name) for name in self.board.pipelines):
-                self.end(Exit.COMPLETE)
+            if self._all_done():
+                self.board.moved_at = now
+                if not self.options.stay:
+                    self.end(Exit.COMPLETE)
             elif not self._connected(broker, now):
                 self.end(
                     Exit.NO_NATS,

@@ -12,8 +12,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from interact._tasks import wanted
+from interact.cli import troubles
 
 LIVE_SECONDS = 0.25
 PLAIN_SECONDS = 2.0
@@ -49,11 +51,16 @@ class PlainScreen:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     async def follow(self, board: Callable[[], Board]) -> None:
-        """One line for each open scan, and one for what is pending."""
+        """One line for each open scan, and one for what is pending; what is abnormal is told once."""
+        known: set[str] = set()
         while wanted():
             await asyncio.sleep(self._seconds)
             for line in progress_lines(board()):
                 self.say(line)
+            abnormal = {line.partition(":")[0]: line for line in troubles.lines(board())}
+            for title in abnormal.keys() - known:
+                self.say(abnormal[title])
+            known = set(abnormal)
 
 
 class LiveScreen:
@@ -126,7 +133,7 @@ def picture(board: Board) -> Group:
             ProgressBar(total=max(scan.total, 1), completed=scan.covered, width=40),
             f"{100 * scan.covered / max(scan.total, 1):.1f} %",
         )
-    return Group(table, bars)
+    return Group(table, bars, *map(Text, troubles.lines(board)))
 
 
 def _row(record: OperatorRecord) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from interact_api.board import Board
@@ -12,21 +13,40 @@ from interact.cli.exits import Exit
 from interact.cli.runner import Ending, Run
 
 
-def verdict(board: Board, ending: Ending) -> Ending:
-    """The ending with what the counters say: a run that came to its end may still lack frames."""
+def verdict(
+    board: Board, ending: Ending, letters: Mapping[str, int] = MappingProxyType({})
+) -> Ending:
+    """The ending with what the counters say: a run that came to its end may still lack frames.
+
+    Args:
+        board: What was told.
+        ending: How the run ended.
+        letters: Dead letters that are left, by pipeline, where somebody looked.
+    """
     if ending.code is not Exit.COMPLETE:
         return ending
+    scans = list(board.scans())
     failed = sum(record.failed for record in board.operators.values())
-    if failed:
-        return Ending(
-            Exit.FAILED, (*ending.lines, f"{_counted(failed, 'frame')} failed; see the errors")
-        )
-    incomplete = [scan for scan in board.scans() if not scan.complete or scan.unintended]
+    came_again = letters and not any(letters.values())
+    if failed and not (came_again and not any(scan.missing.get("failed") for scan in scans)):
+        return Ending(Exit.FAILED, (*ending.lines, *_failed(failed, letters)))
+    incomplete = [scan for scan in scans if not scan.complete or scan.unintended]
     if incomplete:
         lost = sum(scan.total - scan.covered + scan.unintended for scan in incomplete)
         words = f"{_counted(lost, 'frame')} of {_counted(len(incomplete), 'scan')} missing"
         return Ending(Exit.INCOMPLETE, (*ending.lines, words))
     return ending
+
+
+def _failed(failed: int, letters: Mapping[str, int]) -> tuple[str, ...]:
+    words = [f"{_counted(failed, 'frame')} failed; see the errors"]
+    for name, count in letters.items():
+        if count:
+            words.append(
+                f"{_counted(count, 'dead letter')}: while a run with --stay lasts, look with "
+                f"interact dlq list {name}, mend it, then interact dlq redrive {name} --all"
+            )
+    return tuple(words)
 
 
 def _counted(number: int, word: str) -> str:
@@ -73,8 +93,13 @@ def _pipeline(run: Run, board: Board, name: str) -> dict[str, Any]:
             for scan in board.scans()
             if scan.pipeline == name
         ],
+        "conditions": [
+            {"type": one.type, "reason": one.reason, "message": one.message}
+            for one in board.troubles.get(name, ())
+        ],
         "warnings": _words(records, "warnings"),
         "errors": _words(records, "errors"),
+        "dead_letters": run.letters.get(name),
         "parameters": run.specifications[name].values,
         "pictures": [str(file) for file in run.pictures.get(name, [])],
     }
@@ -136,6 +161,10 @@ def text(said: Mapping[str, Any]) -> str:
                 "",
                 *_table(("scan", "total", "covered", "missing"), _scans(pipeline["scans"])),
             ]
+        lines += [
+            f"{one['type']} ({one['reason']}): {one['message']}"
+            for one in pipeline.get("conditions", ())
+        ]
         for kind in ("warnings", "errors"):
             lines += [f"{kind[:-1]}: {word}" for word in pipeline[kind]]
         drawn = [file for file in pipeline["pictures"] if file.endswith(".png")]
