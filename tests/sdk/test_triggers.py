@@ -23,6 +23,7 @@ from interact._computing import Guards
 from interact._errors import NobodyListens, OperatorError
 from interact._jetstream import connect
 from interact._jetstream._talking import Talk
+from interact._triggers import MAX_RECORDS
 from interact.testing import split
 from interact_api import calls, names
 from interact_api.calls import Call, Outcome
@@ -176,6 +177,19 @@ async def test_an_id_that_comes_again_is_answered_and_not_executed(server):
 
     assert (first.result["calls"], third.result["calls"]) == (1, 2)
     assert (second.result, second.repeated) == (first.result, True)
+
+
+async def test_records_of_calls_do_not_pile_up(server):
+    async with at_work(server, "records") as at:
+        bucket = at.run.plan.bucket.name
+        await at.talk.create(bucket, "trigger.sum.retrain.another.7", b"of replica 7")
+        calls_ = [at.call("sum", "retrain", rate=1) for _ in range(MAX_RECORDS + 20)]
+        answers = [await one for one in calls_]
+        kept = await at.talk.keys(bucket, "trigger.sum")
+
+    assert {one.outcome for one in answers} == {Outcome.DONE}
+    assert len(kept) == MAX_RECORDS + 1
+    assert "trigger.sum.retrain.another.7" in kept
 
 
 async def test_a_call_that_was_begun_and_has_no_answer_is_unknown(server):

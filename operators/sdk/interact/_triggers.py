@@ -38,6 +38,9 @@ MAX_RECORDS = 256
 MAX_KEPT_BYTES = 4096
 """Of an answer that is kept for who asks again; of a larger one it is kept that there was one."""
 
+_SHARED_PARTS = 4
+"""Of the key of a record for one replica: trigger, operator, name, id."""
+
 Reply = Callable[[bytes], Awaitable[None]]
 
 
@@ -133,8 +136,8 @@ class Triggers:
             yield
             return
         config = self._config
-        for key in await self._exchange.keys(config.state_bucket, f"trigger.{config.operator}"):
-            self._records.append(key)
+        known = await self._exchange.keys(config.state_bucket, f"trigger.{config.operator}")
+        self._records.extend(key for key in known if self._mine(key))
         async with AsyncExitStack() as stack:
             for one in self._operator.triggers:
                 subject = names.trigger_subject(
@@ -259,6 +262,11 @@ class Triggers:
     def _key(self, asked: _Asked) -> str:
         key = f"trigger.{self._config.operator}.{asked.trigger.name}.{asked.call.id}"
         return key if asked.trigger.audience == "one" else f"{key}.{self._replica}"
+
+    def _mine(self, key: str) -> bool:
+        """Whether a record of a former life is this replica's to remove: its own, or a shared one."""
+        parts = key.split(".")
+        return len(parts) == _SHARED_PARTS or parts[-1] == str(self._replica)
 
     async def _before(self, call: Call, key: str) -> Answer:
         """The answer to a call with an id that was there before."""

@@ -105,6 +105,18 @@ def test_set_waits_until_the_revision_is_in_effect(lab):
     assert (code, "is in effect" in out) == (0, True), out
 
 
+def test_a_value_that_somebody_has_changed_again_is_said_to_be_overtaken(lab):
+    def controller():
+        lab.said("set", "demo", "sum.gain=9")
+        generation = lab.get()["metadata"]["generation"]
+        lab.write_status(operators=[operator_state("sum", parameterRevision=generation)])
+
+    code, out, _ = labs.answered(lab, ("set", "demo", "sum.gain=7"), controller)
+
+    assert code == 0
+    assert "revision 2 was overtaken by a later change: sum.gain is 9 now" in out
+
+
 def test_a_wait_ends_in_time_and_says_that_nobody_looked(lab):
     code, err = lab.refused("set", "demo", "sum.gain=7", "--wait", "--timeout", "0")
 

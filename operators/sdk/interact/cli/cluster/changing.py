@@ -1,11 +1,11 @@
 """`interact set`, `scale`, `suspend`, `resume`, `drain` and `delete`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import typer
-from interact_api.parameters import Parameter
+from interact_api.parameters import Parameter, Value
 from interact_api.plain import entries, mapping
 from pydantic import ValidationError
 
@@ -83,10 +83,20 @@ def set_parameters(task: Asked, texts: Sequence[str]) -> None:
         return changes.parameter_edits(found, values)
 
     after, made = _edited(task, edits)
-    judge = progress.in_effect(generation(after), moved, progress.refusals(present))
+    revision = generation(after)
+    judge = progress.in_effect(revision, moved, progress.refusals(present))
     after = task.settle(after, judge)
-    state = "in effect" if task.wait else "set"
-    task.tell(after, _told(made, f"revision {generation(after)} is {state}"))
+    state = f"is {'in effect' if task.wait else 'set'}"
+    overtaken = _overtaken(after, values)
+    if made and overtaken:
+        state = f"was overtaken by a later change: {', '.join(overtaken)}"
+    task.tell(after, _told(made, f"revision {revision} {state}"))
+
+
+def _overtaken(pipeline: Object, values: Mapping[str, Mapping[str, Value]]) -> list[str]:
+    """The parameters that somebody has set to other values since, with what they are now."""
+    _, others = changes.parameter_edits(pipeline, values)
+    return [f"{one.operator}.{one.field} is {one.before} now" for one in others]
 
 
 def _declared(
