@@ -207,6 +207,7 @@ async def test_the_pod_has_what_the_contract_of_pods_says():
     assert env["INTERACT_CONFIG"].startswith("{")
     assert '"parameters"' not in env["INTERACT_CONFIG"]
     assert {name: env[name] for name in env if name != "INTERACT_CONFIG"} == {
+        "INTERACT_IMAGE": container["image"],
         "INTERACT_NATS_URL": "nats://nats:4222",
         "INTERACT_POD": None,
         "INTERACT_HTTP_PORT": "9090",

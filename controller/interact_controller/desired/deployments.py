@@ -178,7 +178,7 @@ def _container(
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": policy.pull_policy,
-        "env": [*_environment(template, policy, config), *said.get("env", ())],
+        "env": [*_environment(template, policy, image, config), *said.get("env", ())],
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": "/readyz", "port": "http"},
@@ -213,9 +213,12 @@ def _grace(template: PodTemplate) -> int:
     return template.termination_grace_period_seconds or GRACE_SECONDS
 
 
-def _environment(template: PodTemplate, policy: Policy, config: str) -> list[dict[str, Any]]:
+def _environment(
+    template: PodTemplate, policy: Policy, image: str, config: str
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"name": "INTERACT_CONFIG", "value": config.replace("$(", "$$(")},
+        {"name": "INTERACT_IMAGE", "value": image},
         {"name": "INTERACT_NATS_URL", "value": policy.pod_nats_url},
         {"name": "INTERACT_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "INTERACT_HTTP_PORT", "value": str(HTTP_PORT)},
