@@ -220,7 +220,7 @@ async def test_producers_of_huge_messages_share_a_nearly_full_stream_without_a_l
                 await held.ack()
 
     assert sorted(arrived) == list(range(senders * each))
-    assert most <= MIB + MIB, "what is reserved never exceeds the room"
+    assert most <= MIB + LIMIT, "what is reserved never exceeds the room"
 
 
 async def test_the_next_life_of_a_killed_producer_sweeps_its_chunks(server):
