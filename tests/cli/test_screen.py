@@ -157,3 +157,20 @@ def test_the_columns_of_the_summary_line_up():
         "",
         "complete (12.3 s)",
     ]
+
+
+def test_a_run_whose_failed_frames_all_came_again_is_complete(board):
+    hear(board, "reader", state="done", scans=scan(45, complete=True))
+    hear(board, "sum", frames_failed=1)
+
+    def judged(letters, **missing):
+        hear(board, "picture", state="done", scans=scan(45, complete=True, **missing))
+        hear(board, "show", state="done", scans=scan(45, complete=True, **missing))
+        return summary.verdict(board, Ending(Exit.COMPLETE), {"demo": letters})
+
+    left, dropped, mended = judged(1, failed=1), judged(0, failed=1), judged(0)
+
+    assert left.code is Exit.FAILED
+    assert "interact dlq list demo" in left.lines[1]
+    assert (dropped.code, dropped.lines) == (Exit.FAILED, ("1 frame failed; see the errors",))
+    assert mended == Ending(Exit.COMPLETE)

@@ -137,6 +137,10 @@ def run(
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live table.")] = False,
     namespace: Annotated[str, typer.Option(help="Namespace in the names of streams.")] = "local",
     keep: Annotated[bool, typer.Option("--keep", help="Keep streams and logs.")] = False,
+    stay: Annotated[
+        bool,
+        typer.Option("--stay", help="Stay when all is done, for dead letters; Ctrl-C ends it."),
+    ] = False,
     logs: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a log file for each process here.")
     ] = None,
@@ -157,6 +161,7 @@ def run(
         plain=plain,
         namespace=namespace,
         keep=keep,
+        stay=stay,
         logs=logs,
     )
     raise typer.Exit(run_command.run(arguments))

@@ -41,6 +41,7 @@ class Arguments:
     plain: bool = False
     namespace: str = "local"
     keep: bool = False
+    stay: bool = False
     logs: Path | None = None
 
 
@@ -69,11 +70,13 @@ def run(arguments: Arguments) -> Exit:
             duration_seconds=arguments.duration_seconds,
             images=arguments.images,
             keep=arguments.keep,
+            stay=arguments.stay,
         )
         alive = (lambda: server.alive) if server else (lambda: True)
         played = Run(plan, options, url, token, alive, screen.say)
         _greet(screen, arguments, plan, url)
-        ending = summary.verdict(played.board, _played(played, screen))
+        ending = _played(played, screen)
+        ending = summary.verdict(played.board, ending, played.letters)
         for line in ending.lines:
             screen.say(line)
         said = summary.document(played, ending, time.monotonic() - since)
