@@ -24,6 +24,8 @@ def join_problems(pipeline: Pipeline, operators: Operators, edges: Edges) -> Ite
             )
         if one.input.join is Join.ZIP:
             yield from _zipped(one)
+        elif one.input.ordered:
+            yield from _ordered(one)
     yield from _overwritten(pipeline, operators, edges)
     yield from _repeated(edges)
     yield from _shared(pipeline, operators, edges)
@@ -76,6 +78,24 @@ def _reducers(pipeline: Pipeline, operators: Operators) -> set[str]:
         if one.operator_ref.key in operators
         and operators[one.operator_ref.key].spec.place is Role.REDUCER
     }
+
+
+def _ordered(one: Connection) -> Iterator[Problem]:
+    loses = one.source.delivery(one.output.name).on_full is not OnFull.BLOCK
+    if one.guarantee is Guarantee.LATEST or loses:
+        yield Problem(
+            one.path,
+            Reason.LATEST_MISUSE,
+            f"{one.edge.target} takes frames in order and would wait for those that "
+            f"{one.edge.source} drops; set its delivery to guarantee: AtLeastOnce and onFull: Block",
+        )
+    if most_replicas(one.target) > 1:
+        yield Problem(
+            one.path,
+            Reason.JOIN_MISUSE,
+            f"{one.target.name!r} takes frames in order, which needs one reader, not "
+            f"{most_replicas(one.target)}; remove replicas and scale",
+        )
 
 
 def _repeated(edges: Edges) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from interact_api.model import Model, PortName, Text, Word
+from interact_api.model import Bool, Model, PortName, Text, Word
 
 TYPE_PATTERN: Final = (
     r"^(any|(dense|sparse|values|image|bytes)(\|(dense|sparse|values|image|bytes)){0,4})$"
@@ -44,6 +44,9 @@ class InputPort(Model):
     join: Join = Field(
         default=Join.NONE,
         description="zip waits for the same frames on every zipped input; latest is a side input.",
+    )
+    ordered: Bool = Field(
+        default=False, description="Messages of a scan come in the order of their index."
     )
 
 

@@ -29,12 +29,14 @@ from interact._letters import Letters
 from interact._losses import Losses
 from interact._obeying import Obeying
 from interact._operator import Operator
+from interact._ordering import EXCESS_SECONDS, Ordering
 from interact._outlet import Outlet, ending
 from interact._pairs import Pairs
 from interact._ports import Broker, Delivery
 from interact._reducing import Reducing
 from interact._sending import Sending, lane_of
 from interact._tally import Tally
+from interact._unstored import Unstored
 
 
 class Handling:
@@ -59,15 +61,20 @@ class Handling:
         self.outlet = Outlet(config, broker, tally)
         self.ledger = _ledger(config)
         reduces = operator.role == "reducer"
-        self.keeps_ledger = reduces or not self.outlet.ports
+        zipped = {entry.port for entry in config.inputs if entry.join == "zip"}
+        self._counts_scans = reduces or not self.outlet.ports
+        self.keeps_ledger = self._counts_scans or operator.ordered or bool(zipped)
         self.reducing = (
             Reducing(operator, live, self.ledger, self.outlet, tally) if reduces else None
         )
+        self.unstored = Unstored()
+        owner = self.reducing or self.unstored
         self.keeping = (
-            Keeping(config, broker, self.ledger, tally, self.reducing, replica)
+            Keeping(config, broker, self.ledger, tally, owner, replica)
             if self.keeps_ledger
             else None
         )
+        self.ordering = Ordering(self.ledger, tally) if operator.ordered else None
         self.holding = Holding(
             min((e.ack_wait_seconds for e in config.inputs if e.durable), default=60.0)
         )
@@ -87,7 +94,6 @@ class Handling:
         )
         self._computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
-        zipped = {entry.port for entry in config.inputs if entry.join == "zip"}
         self._pairs: Pairs[Work] = Pairs(zipped)
         self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
 
@@ -150,7 +156,25 @@ class Handling:
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
         else:
-            await self.process(((entry, delivery, header, batch),))
+            await self._take(((entry, delivery, header, batch),))
+
+    async def _take(self, works: tuple[Work, ...]) -> None:
+        """One message, or the halves of a join: at once, or when its turn has come."""
+        if self.ordering is None:
+            await self.process(works)
+            return
+        answers = self.ordering.add(works)
+        for delivery in answers.repeated:
+            await self.holding.done(delivery)
+        for delivery in answers.excess:
+            self.holding.drop(delivery)
+            await delivery.hand_back(EXCESS_SECONDS)
+        await self.go_on()
+
+    async def go_on(self) -> None:
+        """Process what has its turn; a message that waits for another try keeps those after it."""
+        while self.ordering is not None and self.ordering.ready and not self.later:
+            await self.process(self.ordering.ready.popleft())
 
     async def _end(
         self, origin: str, scans: int, header: Header, entry: InputConfig, delivery: Delivery
@@ -166,6 +190,11 @@ class Handling:
     async def _join(self, work: Work) -> None:
         """Keep a half until the others of the same frames have come."""
         entry, delivery, header, batch = work
+        if batch.stop > batch.start and self.ledger.lanes:  # a zip has one lane
+            fresh = self._collecting.fresh(self.ledger.lanes[0], batch, header.edition)
+            if fresh is None and not self._collecting.too_late(batch, header.edition):
+                await self._answering.to(batch.scan.id, (delivery,))()  # its other half is done
+                return
         halves, repeated = self._pairs.add(
             (batch.scan.id, batch.start, batch.stop, header.edition), entry.port, work
         )
@@ -174,7 +203,7 @@ class Handling:
         elif repeated is not None:
             await self.holding.done(repeated[1])
         if halves:
-            await self.process(tuple(_common(halves)))
+            await self._take(tuple(_common(halves)))
 
     async def process(self, works: tuple[Work, ...], tries: int = 1) -> None:
         """One message, or the halves of a join, through the kernel and out."""
@@ -229,6 +258,7 @@ class Handling:
         if counted:
             self._collecting.mark(lane, covered(batch, result.failed), header.edition)
             self.look_done()
+        answer = self.unstored.until(answer) if counted else answer
         await self._sending.send(works, given, result, answer)
 
     # -- what goes wrong --------------------------------------------------------------------------
@@ -290,7 +320,10 @@ class Handling:
     async def obey(self) -> None:
         """Somebody has ordered something about scans."""
         for order in await self.obeying.carry_out():
-            for _, delivery, *_ in self._pairs.drop(order.scan):
+            waited = [delivery for _, delivery, *_ in self._pairs.drop(order.scan)]
+            if self.ordering is not None:
+                waited += self.ordering.drop(order.scan)
+            for delivery in waited:
                 await self.holding.done(delivery)
             for stream, subject in self.obeying.purged(order):
                 await self._broker.purge(stream, subject)
@@ -300,13 +333,15 @@ class Handling:
 
     def look_done(self) -> None:
         """Say so if every scan of every source is complete."""
-        if self.keeps_ledger and self.ledger.done and self.tally.state == "running":
+        if self._counts_scans and self.ledger.done and self.tally.state == "running":
             self.tally.state = "done"
 
     def forget(self) -> None:
         """What waits for a try or for its other half is handed back by `Holding`."""
         self.later.clear()
         self._pairs.clear()
+        if self.ordering is not None:
+            self.ordering.clear()
 
 
 def _ledger(config: OperatorConfig) -> Ledger:

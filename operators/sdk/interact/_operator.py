@@ -66,6 +66,7 @@ class Operator:
     parallel: bool = False
     thread: bool = False
     display: bool = False
+    ordered: bool = False
     dependencies: tuple[Callable[..., Iterator[Any]], ...] = ()
     wants_resume: bool = False
     triggers: list[Trigger] = dataclasses.field(default_factory=list)
@@ -123,6 +124,7 @@ def operator(
     parallel: bool = ...,
     thread: bool = ...,
     display: bool = ...,
+    ordered: bool = ...,
     inputs: Mapping[str, str] | None = ...,
     outputs: Mapping[str, Any] | None = ...,
 ) -> Callable[[Callable[..., Any]], Operator]: ...
@@ -136,6 +138,7 @@ def operator(
     parallel: bool = False,
     thread: bool = False,
     display: bool = False,
+    ordered: bool = False,
     inputs: Mapping[str, str] | None = None,
     outputs: Mapping[str, Any] | None = None,
 ) -> Operator | Callable[[Callable[..., Any]], Operator]:
@@ -149,6 +152,9 @@ def operator(
         thread: Whether the kernel runs in a thread beside the event loop: for slow ones.
         display: Whether the `Image` the kernel returns is for people to look at: it goes to no
             port, and its last value is kept for `interact images`, one for each incoming edge.
+        ordered: Whether the messages of a scan come in the order of their index, each frame once in
+            a life of the process. One replica reads them; a message waits until all before it have
+            come, or are said to be missing.
         inputs: Ports of a classic kernel ``(inputs, parameters)``, name to type.
         outputs: Output ports by name when there are several, or the one is not to be called "out".
 
@@ -158,9 +164,16 @@ def operator(
 
     def make(function: Callable[..., Any]) -> Operator:
         title = name or dashed(function.__name__)
+        if ordered and parallel:
+            raise OperatorError(
+                f"operator {title}: order needs one reader; drop parallel=True or ordered=True"
+            )
         if inspect.isclass(function):
-            return _reducer(title, function, outputs)
-        made = _kernel(title, function, parallel, thread, inputs, outputs)
+            made = _reducer(title, function, outputs)
+        else:
+            made = _kernel(title, function, parallel, thread, inputs, outputs)
+        if ordered:
+            made = dataclasses.replace(made, ordered=True, inputs=_in_order(made.inputs))
         return dataclasses.replace(made, outputs=(), display=True) if display else made
 
     return make if function is None else make(function)
@@ -295,6 +308,12 @@ def _kernel(
         title, "kernel", function, summary(function), ports, outputs_of(title, returned, outputs),
         found, parallel, thread, dependencies=generators,
     )  # fmt: skip
+
+
+def _in_order(ports: tuple[Port, ...]) -> tuple[Port, ...]:
+    return tuple(
+        port if port.join == "latest" else dataclasses.replace(port, ordered=True) for port in ports
+    )
 
 
 def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> Operator:

@@ -34,8 +34,8 @@ class Delivery(Protocol):
     async def ack(self) -> None:
         """Done; never send it again."""
 
-    async def hand_back(self) -> None:
-        """Not started; give it to another replica at once."""
+    async def hand_back(self, seconds: float = 0.0) -> None:
+        """Not started; give it to another replica at once, or after some seconds."""
 
     async def in_progress(self) -> None:
         """Still held; do not give it to another."""

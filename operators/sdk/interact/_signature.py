@@ -44,23 +44,29 @@ class Resume:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Port:
-    """A typed port; ``types`` are kinds of batches, ``optional`` that the kernel takes None."""
+    """A typed port; ``types`` are kinds of batches, ``optional`` that the kernel takes None.
+
+    ``ordered`` says that its messages are to come in the order of their index.
+    """
 
     name: str
     types: tuple[str, ...]
     join: Literal["none", "zip", "latest"] = "none"
     optional: bool = False
+    ordered: bool = False
 
     def spec(self) -> dict[str, Any]:
         """The port as the operator's YAML has it."""
         words = self.name.replace("_", " ")
-        entry = {
+        entry: dict[str, Any] = {
             "name": self.name,
             "label": words.capitalize(),
             "description": f"{words.capitalize()}: {' or '.join(self.types)}.",
             "type": "|".join(self.types),
         }
-        return entry if self.join == "none" else {**entry, "join": self.join}
+        if self.join != "none":
+            entry["join"] = self.join
+        return {**entry, "ordered": True} if self.ordered else entry
 
 
 def signature(

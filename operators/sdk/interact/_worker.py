@@ -154,7 +154,10 @@ class Worker:
                 if task is not None:
                     idle = False
                     await handling.process(task[0], task[1] + 1)
-            if len(later) < _later.MOST:
+            if handling.ordering is not None and handling.ordering.ready and not later:
+                idle = False
+                await handling.go_on()
+            if len(later) < (_later.MOST if handling.ordering is None else 1):
                 for entry, inlet in self._inlets.open:
                     if handling.kernel.waiting_for:
                         break
@@ -211,7 +214,7 @@ class Worker:
                 await self._broker.flush()
         except TimeoutError:
             self.tally.warn("what was sent is not stored yet: its input is handed back")
-        if handling.keeping is not None:
+        if handling.keeping is not None and not handling.unstored.count:
             await handling.keeping.checkpoint()
         await handling.holding.hand_back()
 
@@ -238,5 +241,7 @@ class Worker:
             if time.monotonic() - shown >= TEND_SECONDS and handling.reducing is not None:
                 shown = time.monotonic()
                 await handling.reducing.emit_partial()
+            if handling.ordering is not None:
+                handling.ordering.look()
             if handling.keeping is not None and handling.keeping.due:
                 await handling.keeping.checkpoint()

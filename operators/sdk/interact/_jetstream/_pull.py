@@ -59,9 +59,10 @@ class Held:
         """Done; never send it again."""
         await self._answer(b"+ACK")
 
-    async def hand_back(self) -> None:
-        """Not started; give it to another replica at once."""
-        await self._answer(b"-NAK")
+    async def hand_back(self, seconds: float = 0.0) -> None:
+        """Not started; give it to another replica at once, or after some seconds."""
+        delay = b' {"delay": %d}' % round(seconds * 1e9) if seconds else b""
+        await self._answer(b"-NAK" + delay)
 
     async def in_progress(self) -> None:
         """Still held; do not give it to another."""
