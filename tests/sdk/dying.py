@@ -68,7 +68,7 @@ async def living(
         **os.environ, "INTERACT_NATS_URL": server.url,
         "INTERACT_NATS_TOKEN_FILE": str(server.token_file), "INTERACT_REPLICA": str(replica),
         "INTERACT_CONFIG": config.model_dump_json(by_alias=True),
-        "INTERACT_TERMINATION_LOG": str(folder / f"last-words-{replica}"), "TMPDIR": str(folder),
+        "INTERACT_TERMINATION_LOG": str(folder / f"last-words-{replica}"), "INTERACT_SCRATCH": str(folder),
         **variables,
     }  # fmt: skip
     lives = Lives(code, config, environment, folder / f"{operator}-{replica}.log")

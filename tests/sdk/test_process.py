@@ -108,7 +108,8 @@ async def started(code, tmp_path, **variables):
     environment = {
         **os.environ, "INTERACT_HTTP_HOST": "127.0.0.1", "INTERACT_HTTP_PORT": str(port),
         "INTERACT_PATIENCE_SECONDS": "60", "INTERACT_POD": "process--sum-1",
-        "INTERACT_TERMINATION_LOG": str(tmp_path / "last words"), **variables,
+        "INTERACT_TERMINATION_LOG": str(tmp_path / "last words"),
+        "INTERACT_SCRATCH": str(tmp_path), **variables,
     }  # fmt: skip
     with (tmp_path / "log").open("ab") as log:
         running = await asyncio.create_subprocess_exec(

@@ -1,6 +1,8 @@
 """What an operator process is told by its environment."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from interact import SettingsError
@@ -95,3 +97,17 @@ def test_a_token_is_read_and_a_secret_that_nobody_made_is_none(tmp_path):
 def test_a_wrong_variable_is_named_with_its_value(variables, words):
     with pytest.raises(SettingsError, match=words):
         settings({**environment(), **variables})
+
+
+def test_what_outlives_a_process_lies_beside_its_configuration_or_where_it_is_told(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(CONFIG))
+
+    assert settings({"INTERACT_CONFIG": str(path)}).scratch == tmp_path
+    assert settings(environment()).scratch == Path(tempfile.gettempdir())
+    assert settings(environment(INTERACT_SCRATCH=str(tmp_path / "x"))).scratch == tmp_path / "x"
+
+
+def test_a_breaker_may_be_told_when_to_open():
+    assert settings(environment()).breaker_messages == 20
+    assert settings(environment(INTERACT_BREAKER_MESSAGES="0")).breaker_messages == 0

@@ -9,12 +9,13 @@ from interact._watchdog import LastWords, Past
 
 PROGRAM = """
 import ctypes
-import sys
+import os
 import time
+from pathlib import Path
 
 from interact._watchdog import LastWords, Watchdog
 
-words = LastWords("run", "operator", "0")
+words = LastWords(Path(os.environ["INTERACT_SCRATCH"]), "run", "operator", "0")
 words.begin("attempts.x.7", "$JS.ACK.x", "it was at frame 7")
 watchdog = Watchdog({seconds}, words)
 {work}
@@ -62,15 +63,14 @@ for _ in range(3):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("INTERACT_SCRATCH", str(tmp_path))
     monkeypatch.setenv("INTERACT_TERMINATION_LOG", str(tmp_path / "status"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 
 
-def left(*owner: str) -> Past:
+def left(folder, *owner: str) -> Past:
     """What a process of an owner has left."""
-    words = LastWords(*owner)
+    words = LastWords(folder, *owner)
     with words.file:
         return words.past()
 
@@ -93,7 +93,7 @@ def done(work: str, seconds: float = 0.4) -> tuple[int, str, float]:
 def test_a_kernel_that_does_not_end_ends_its_process_and_leaves_where_it_was(folder, work):
     status, _, _ = done(work)
 
-    past = left("run", "operator", "0")
+    past = left(folder, "run", "operator", "0")
     assert status == 1
     assert past.timed_out
     assert (past.key, past.answer_to) == ("attempts.x.7", "$JS.ACK.x")
@@ -121,24 +121,24 @@ def test_a_process_whose_kernels_end_in_time_goes_on(folder, work):
 def test_a_crash_leaves_where_it_was_too(folder):
     status, _, _ = done("ctypes.string_at(0)")
 
-    past = left("run", "operator", "0")
+    past = left(folder, "run", "operator", "0")
     assert status < 0
     assert not past.timed_out
     assert past.trace.startswith("Fatal Python error: Segmentation fault")
 
 
 def test_what_was_left_is_read_once(folder):
-    words = LastWords("a", "b")
+    words = LastWords(folder, "a", "b")
     words.begin("key", "answer", "at work")
 
     with words.file:
-        assert left("a", "b") == Past("key", "answer", "")
+        assert left(folder, "a", "b") == Past("key", "answer", "")
         assert words.past() == Past()
-    assert left("a", "c") == Past()
+    assert left(folder, "a", "c") == Past()
 
 
 def test_a_try_that_has_ended_leaves_nothing(folder):
-    words = LastWords("a", "b")
+    words = LastWords(folder, "a", "b")
     words.begin("key", "answer", "at work")
     words.clear()
 

@@ -250,7 +250,7 @@ def guarded(settings: Settings) -> Iterator[Guards | None]:
     if config.role == "source":
         yield None
         return
-    words = LastWords(config.run, config.operator, str(settings.replica))
+    words = LastWords(settings.scratch, config.run, config.operator, str(settings.replica))
     watchdog = Watchdog(config.kernel_timeout_seconds, words)
     try:
         yield Guards(words, watchdog, Breaker(settings.breaker_messages))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True):
     answered; without a port they are not. ``INTERACT_BREAKER_MESSAGES`` is after how many messages in
     a row that fail with every frame no more are taken; 0 for never. ``INTERACT_NATS_PING_SECONDS`` is
     the time between pings: after two without an answer the connection is made anew. A message larger
-    than ``INTERACT_MESSAGE_BYTES`` goes in chunks.
+    than ``INTERACT_MESSAGE_BYTES`` goes in chunks. ``INTERACT_SCRATCH`` is a folder that outlives the
+    process; else that of the file with the configuration, or the one for temporary files.
     """
 
     config: OperatorConfig
@@ -49,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     breaker_messages: int = MESSAGES
     ping_seconds: int = PING_SECONDS
     message_bytes: int = MESSAGE_BYTES
+    scratch: Path = msgspec.field(default_factory=lambda: Path(tempfile.gettempdir()))
 
     @property
     def window_bytes(self) -> int:
@@ -77,6 +80,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         _whole({name: str(MESSAGES), **env}, name, MAX_REPLICA),
         max(1, _whole({ping: str(PING_SECONDS), **env}, ping, MAX_REPLICA)),
         max(1, _whole({message: str(MESSAGE_BYTES), **env}, message, MAX_REPLICA)),
+        _scratch(env),
     )
 
 
@@ -98,6 +102,15 @@ def _config(env: Mapping[str, str]) -> OperatorConfig:
         raise SettingsError(
             f"INTERACT_CONFIG names {given}, which cannot be used: {error}"
         ) from error
+
+
+def _scratch(env: Mapping[str, str]) -> Path:
+    given, config = env.get("INTERACT_SCRATCH"), env.get("INTERACT_CONFIG", "").strip()
+    if given:
+        return Path(given)
+    beside = None if config.startswith("{") else Path(config).parent
+    writable = beside is not None and os.access(beside, os.W_OK | os.X_OK)
+    return beside if beside is not None and writable else Path(tempfile.gettempdir())
 
 
 def _token(env: Mapping[str, str]) -> str | None:

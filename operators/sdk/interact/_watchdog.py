@@ -3,7 +3,6 @@
 import faulthandler
 import hashlib
 import os
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,16 +37,16 @@ class Past:
 
 
 class LastWords:
-    """A file that outlives this process, in the folder for temporary files.
+    """A file that outlives this process, in a folder its next life finds as it was.
 
-    In a pod that is a volume, which a container that is started again finds as it was. What people
+    In a pod that is the volume for temporary files; a local run has a folder of its own. What people
     are to read of a process that cannot speak any more is written beforehand, where there is a file
     for it: the end of that is what Kubernetes shows in a pod's status.
     """
 
-    def __init__(self, *owner: str) -> None:
+    def __init__(self, folder: Path, *owner: str) -> None:
         name = hashlib.blake2b("\0".join(owner).encode(), digest_size=12).hexdigest()
-        self._path = Path(tempfile.gettempdir()) / f"interact-{os.getuid()}-{name}.last"
+        self._path = folder / f"interact-{os.getuid()}-{name}.last"
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self.file: IO[bytes] = os.fdopen(os.open(self._path, flags, 0o600), "r+b", buffering=0)
         self._public = termination_log()
