@@ -47,6 +47,8 @@ target "operator" {
       "dpc",
       "electron-count",
       "image-display",
+      "recorder",
+      "replay",
       "scan-generator",
       "scan-image",
       "scan-reader",
