@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -200,6 +201,49 @@ async def test_what_waits_at_a_consumer_is_told(broker: JetStream, client: Clien
     assert (seen.pending, seen.ack_pending, seen.idle, found.messages) == (2, 1, False, 3)
 
 
+async def test_times_of_messages_and_of_acknowledgements_are_told(
+    broker: JetStream, client: Client
+) -> None:
+    await broker.make(PLAN)
+    context = client.jetstream()
+    began = time.time()
+    for _ in range(2):
+        await context.publish(PLAN.subject.replace("*", "s1"), b"x")
+    pull = await context.pull_subscribe_bind(READER.durable, PLAN.name)
+    [message] = await pull.fetch(1)
+
+    before = await broker.stream(PLAN.name)
+    await message.ack_sync()
+    after = await broker.stream(PLAN.name)
+
+    assert before is not None
+    assert after is not None
+    assert began - 1 <= before.oldest_at <= after.oldest_at <= time.time() + 1
+    assert (before.consumers or {})[READER.durable].acknowledged_at == 0
+    assert (after.consumers or {})[READER.durable].acknowledged_at >= before.oldest_at
+    assert (before.messages, after.messages, after.last_sequence) == (2, 1, 2)
+
+
+async def test_a_look_costs_one_request_for_what_is_fixed_and_two_for_each_port(
+    broker: JetStream, client: Client
+) -> None:
+    ports = [named("lab", "run", f"o{number}", "out") for number in range(4)]
+    for plan in ports:
+        await broker.make(plan)
+    await broker.make_bucket(BUCKET)
+    await broker.of_pipeline("lab", "run")
+    heard = await calls(client)
+
+    await broker.of_pipeline("lab", "run")
+
+    await client.jetstream().account_info()  # an advisory that comes after all of ours
+    await eventually(lambda: "$JS.API.INFO" in heard)
+    asked = [one for one in heard if one != "$JS.API.INFO"]
+    fixed = sum(one.startswith("$JS.API.STREAM.INFO.") for one in asked) - len(ports)
+    assert fixed <= 5  # dead letters, pictures, the bucket, and chunks of two kinds of storage
+    assert len(asked) <= fixed + 2 * len(ports)
+
+
 # -- finding -----------------------------------------------------------------------------------
 
 
@@ -220,7 +264,9 @@ async def test_the_streams_of_a_pipeline_are_all_found_and_no_others(broker: Jet
     assert all(one.consumers is not None for one in found)
 
 
-async def test_dead_letters_and_pictures_belong_to_their_pipeline(broker: JetStream) -> None:
+async def test_dead_letters_and_pictures_belong_to_their_pipeline(
+    broker: JetStream, client: Client
+) -> None:
     dead = dataclasses.replace(
         PLAN, name=names.dead_letter_stream("lab", "run"), placeholder="", consumers=(),
         subject=names.dead_letter_subject("lab", "run", "*"), retention=Retention.LIMITS,
@@ -231,10 +277,14 @@ async def test_dead_letters_and_pictures_belong_to_their_pipeline(broker: JetStr
     )  # fmt: skip
     for plan in (dead, pictures):
         await broker.make(plan)
+    subject = names.dead_letter_subject("lab", "run", "sum")
+    for _ in range(3):
+        await client.jetstream().publish(subject, b"bad")
 
-    found = await broker.of_pipeline("lab", "run")
+    found = {one.name: one for one in await broker.of_pipeline("lab", "run")}
 
-    assert [one.name for one in found] == sorted([dead.name, pictures.name])
+    assert found.keys() == {dead.name, pictures.name}
+    assert found[dead.name].subjects_held == {subject: 3}
 
 
 async def test_an_installation_lists_its_own_streams_over_several_pages(
