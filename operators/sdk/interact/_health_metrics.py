@@ -68,7 +68,7 @@ def text(tally: Tally, pipeline: str) -> str:
     """The counters of one replica."""
     fixed = (("pipeline", pipeline), ("operator", tally.operator))
     histograms = {
-        DURATION: (tally.durations.counts, tally.durations.total),
+        DURATION: (tally.durations.counts, tally.kernel_seconds),
         DELAY: (tally.delays.counts, tally.delays.total),
     }
     values = _values(tally)
