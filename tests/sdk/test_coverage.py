@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from interact import Progress, Scan, Tombstone
 from interact._batches import Batch
-from interact._coverage import Ledger
+from interact._coverage import CORRECTABLE_SCANS, Ledger
 
 SCAN = Scan("s-0", (3, 5))
 LEFT, RIGHT = ("left.out", "given>left.out"), ("right.out", "given>right.out")
@@ -97,3 +97,83 @@ def test_all_sources_must_have_ended():
     assert not ledger.done
     ledger.end("other", 0)
     assert ledger.done
+
+
+def failed(*frames):
+    return tuple(Tombstone("failed", frame, frame + 1) for frame in frames)
+
+
+def test_a_frame_that_failed_is_fresh_in_a_newer_edition_only():
+    _, scan = opened(LEFT)
+    scan.mark(LEFT, part(0, 15, *failed(3, 9)))
+
+    assert scan.fresh(LEFT, part(3, 4)) is None
+    assert np.array_equal(scan.fresh(LEFT, part(3, 4), 1), [True])
+    assert np.array_equal(scan.fresh(LEFT, part(2, 5), 1), [False, True, False])
+    assert scan.fresh(LEFT, part(3, 4, *failed(3)), 1) is None, "it failed again"
+    assert scan.fresh(LEFT, part(4, 5), 1) is None, "it was there before"
+    assert np.array_equal(scan.fresh(LEFT, part(9, 10, Tombstone("filtered", 9, 10)), 1), [])
+
+
+def test_a_frame_that_came_again_is_missing_no_more_and_comes_once():
+    _, scan = opened(LEFT)
+    scan.mark(LEFT, part(0, 15, *failed(3, 9)))
+
+    scan.mark(LEFT, part(3, 4), 1)
+    scan.mark(LEFT, part(9, 10, Tombstone("filtered", 9, 10)), 2)
+
+    assert (scan.progress, scan.missing, scan.lacks) == (15, {"filtered": 1}, False)
+    assert scan.fresh(LEFT, part(3, 4), 2) is None
+
+
+@pytest.mark.parametrize("order", [(LEFT, RIGHT), (RIGHT, LEFT)], ids=["left first", "right first"])
+def test_a_frame_that_failed_on_two_lanes_is_there_when_both_have_it(order):
+    _, scan = opened(LEFT, RIGHT)
+    scan.mark(LEFT, part(0, 15, *failed(3, 7)))
+    scan.mark(RIGHT, part(0, 15, *failed(3), Tombstone("filtered", 7, 8)))
+    assert scan.missing == {"failed": 1, "filtered": 1}
+
+    scan.mark(order[0], part(3, 4), 1)
+    assert scan.missing == {"failed": 1, "filtered": 1}
+    scan.mark(order[1], part(3, 4), 1)
+    scan.mark(LEFT, part(7, 8), 1)
+
+    assert scan.missing == {"filtered": 1}, "the other lane has left frame 7 out for good"
+
+
+def test_a_frame_sent_again_may_overtake_the_word_that_it_failed():
+    _, scan = opened(LEFT)
+    scan.mark(LEFT, part(3, 4), 1)
+
+    assert np.array_equal(scan.fresh(LEFT, part(0, 5, *failed(3))), [True, True, True, True])
+    scan.mark(LEFT, part(0, 5, *failed(3)))
+
+    assert (scan.progress, scan.missing) == (5, {})
+
+
+def test_scans_that_lack_failed_frames_stay_correctable_up_to_a_bound():
+    ledger = Ledger([LEFT])
+    for number in range(CORRECTABLE_SCANS + 2):
+        batch = Batch(scan=Scan(f"t-{number}", (3, 5)), start=0, stop=15, tombstones=failed(3))
+        ledger.scan(LEFT, batch).mark(LEFT, batch)
+        ledger.close(batch.scan.id, "given")
+    whole = part(0, 15)
+    ledger.scan(LEFT, whole).mark(LEFT, whole)
+    ledger.close("s-0", "given")
+
+    assert list(ledger.correctable) == [f"t-{n}" for n in range(2, CORRECTABLE_SCANS + 2)]
+    assert list(ledger.sealed) == ["t-0", "t-1"]
+
+
+def test_a_result_of_a_newer_edition_replaces_the_one_before():
+    ledger = Ledger([LEFT])
+    assert ledger.replaces(LEFT, part(0, 15), 1)
+    assert not ledger.replaces(LEFT, part(0, 14), 1), "that is a frame, not a result"
+    assert not ledger.replaces(LEFT, part(0, 15), 0)
+
+    ledger.replaced(LEFT, "s-0", 2)
+
+    assert not ledger.replaces(LEFT, part(0, 15), 2)
+    assert ledger.replaces(LEFT, part(0, 15), 3)
+    assert ledger.replaces(RIGHT, part(0, 15), 1), "another lane has its own"
+    assert (ledger.next_edition("s-0", 1), ledger.next_edition("s-0", 1)) == (1, 2)
