@@ -9,7 +9,7 @@ import pytest
 from interact import Scan, Values, _codec
 from interact._jetstream import connect
 from interact._server import nats_server
-from interact.cli import presence
+from interact.cli import dlq_work, presence
 from interact.cli.app import app
 from interact.cli.exits import CommandError, Exit
 from interact.cli.presence import Presence
@@ -227,3 +227,27 @@ def test_what_is_wrong_says_what_to_do(stream, capsys, words, code, told):
     assert ended is code
     assert told in " ".join(lines)
     assert numbers(capsys) == [1, 2, 3, 4]
+
+
+def over(condition="Completed", status="True", **about):
+    said = [{"type": condition, "status": status}]
+    return {"metadata": {"name": PIPELINE, **about}, "status": {"conditions": said}}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        pytest.param(over(), id="completed"),
+        pytest.param(over("Ready", deletionTimestamp="2026-01-01T00:00:00Z"), id="being deleted"),
+    ],
+)
+def test_nothing_is_sent_to_a_pipeline_that_is_over(resource):
+    with pytest.raises(CommandError, match="the letters are kept") as caught:
+        dlq_work.check_awake(resource)
+
+    assert caught.value.code is Exit.INVALID
+
+
+@pytest.mark.parametrize("resource", [{}, over(status="False"), over("Ready")])
+def test_a_pipeline_that_goes_on_is_sent_to(resource):
+    dlq_work.check_awake(resource)

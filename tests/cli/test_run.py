@@ -24,7 +24,8 @@ def test_a_scan_becomes_a_picture_and_a_document(desk):
     assert code == said["exit"]["code"] == Exit.COMPLETE
     (scan,) = said["pipelines"][0]["scans"]
     assert {**scan, "id": ""} == {
-        "id": "", "total": 45, "covered": 45, "complete": True, "missing": {}, "shape": [5, 9],
+        "id": "", "total": 45, "covered": 45, "complete": True, "state": "complete", "missing": {},
+        "shape": [5, 9],
     }  # fmt: skip
     assert {name: one["frames"] for name, one in by_name(said).items()} == dict.fromkeys(
         ("reader", "sum", "picture", "show"), 45

@@ -8,19 +8,44 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
+from interact_api.conditions import ConditionType
+from interact_api.plain import entries, mapping
 
 from interact._errors import BrokerError
 from interact._redrive import RedriveError
 from interact.cli import dlq_text, reach
+from interact.cli.cluster.api import Object
 from interact.cli.dlq_letters import Box, Choice
 from interact.cli.exits import CommandError, Exit
 from interact.cli.reach import Asking
 
 
 @asynccontextmanager
-async def _box(pipeline: str, asked: Asking) -> AsyncIterator[Box]:
+async def _box(pipeline: str, asked: Asking, *, sends: bool = False) -> AsyncIterator[Box]:
     async with reach.reached(pipeline, asked) as found:
+        if sends:
+            check_awake(found.resource)
         yield Box(found.broker, found.namespace, found.pipeline)
+
+
+def check_awake(resource: Object) -> None:
+    """Refuse to send to a pipeline of a cluster whose pods are gone for good.
+
+    Raises:
+        CommandError: If it is completed, or being deleted.
+    """
+    about = mapping(resource.get("metadata"))
+    said = entries(mapping(resource.get("status")).get("conditions"))
+    completed = any(
+        one.get("type") == ConditionType.COMPLETED and one.get("status") == "True" for one in said
+    )
+    if completed or about.get("deletionTimestamp"):
+        raise CommandError(
+            Exit.INVALID,
+            f"pipeline {about.get('name')!r} is over: no operator would take the frames, so the "
+            "letters are kept",
+            "save what you need with interact dlq show --save, or run the pipeline again",
+        )
 
 
 def run(work: Coroutine[None, None, None]) -> None:
@@ -85,7 +110,7 @@ def _save(file: Path, frame: bytes) -> None:
 
 async def redrive(pipeline: str, asked: Asking, which: Choice, *, dry_run: bool) -> None:
     """Send letters again, and tell of each."""
-    async with _box(pipeline, asked) as box:
+    async with _box(pipeline, asked, sends=not dry_run) as box:
         chosen = await box.chosen(which)
         sent = refused = 0
         async for done in box.send_again(chosen, dry_run=dry_run):
