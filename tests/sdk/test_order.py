@@ -22,7 +22,7 @@ from interact._coverage import Ledger
 from interact._ordering import Ordering
 from interact._tally import Tally
 from interact.testing import pipeline
-from sdk.at_work import planned, running
+from sdk.at_work import MIB, planned, running
 
 pytestmark = pytest.mark.nats
 
@@ -238,17 +238,22 @@ async def test_a_sink_that_joins_ends_and_a_half_that_comes_again_is_answered(se
         """Keeps what it is called with."""
         called.append((left.start, right.start))
 
-    edges = [("given.out", "pair.left"), ("given.out", "pair.right")]
-    async with running(server, planned("twice", [read, pair], edges)) as run:
-        async with run.start(read, pair):
+    @make_operator(name="echo")
+    def echo(part: Values) -> Values:
+        """The other branch."""
+        return part
+
+    edges = [("given.out", "pair.left"), ("given.out", "echo.part"), ("echo.out", "pair.right")]
+    async with running(server, planned("twice", [read, echo, pair], edges)) as run:
+        async with run.start(read, echo, pair):
             await run.until("pair", lambda told: told.state == "done")
         run.told.clear()
-        await publish(run, [part(0, 10)])  # the same frames again, to both ports
+        await publish(run, [part(0, 10)])  # the same frames again, by one of the branches
+        [left] = [e for e in run.plan.operators["pair"].inputs if e.port == "left"]
         async with run.start(pair):
             await run.until("pair", lambda told: told.state == "done")
-            inputs = run.plan.operators["pair"].inputs
             async with asyncio.timeout(30):
-                while sum([sum(await run.broker.pending(e.stream, e.durable)) for e in inputs]):
+                while sum(await run.broker.pending(left.stream, left.durable)):
                     run.news.clear()
                     await run.news.wait()
 
@@ -319,3 +324,28 @@ def _works(batch):
         sequence = 1
 
     return ((Entry, Delivery, Header, batch),)
+
+
+async def test_more_than_there_is_room_for_is_given_back_and_comes_again_in_its_turn(server):
+    """Sixteen messages of six mebibytes come last first: 64 MiB may wait."""
+    read, (collect, _), seen = several(1), collector(), []
+
+    @make_operator(name="follow", ordered=True)
+    def follow(part: Values) -> Values:
+        """Keeps where each message begins."""
+        seen.append(part.start)
+        return part.values(v=part.index)
+
+    large = [
+        one.values(v=np.zeros((5, 6 * MIB // 40)))
+        for one in (part(0, start) for start in range(0, 80, 5))
+    ]
+    plan = planned("excess", [read, follow, collect], EDGES, max_bytes=128 * MIB)
+    async with running(server, plan) as run:
+        await publish(run, large[::-1])
+        async with run.start(follow, collect):
+            told = await run.until("follow", lambda told: told.frames_in == 80)
+            await run.until("collect", lambda told: any(s.complete for s in told.scans.values()))
+
+    assert seen == list(range(0, 80, 5))
+    assert told.redelivered > 0, "what had no room came again"

@@ -196,6 +196,36 @@ async def test_a_source_that_waits_for_its_next_frame_gives_the_scan_up_at_once(
     assert scans == 2
 
 
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["in step", "asynchronous"])
+async def test_a_source_that_cannot_resume_is_read_on_and_nothing_of_the_scan_is_sent(asynchronous):
+    tally = Tally("given", 0, "source")
+    orders = Orders(tally)
+
+    class Ordering(Storing):
+        """Orders as soon as the second message is stored."""
+
+        async def publish(self, subject, payload, *, identity="", stored=None):
+            await super().publish(subject, payload, identity=identity, stored=stored)
+            if len(self.published) == 2:
+                orders.take(Order(_codec.decode(payload)[1].scan.id, Action.ABORT))
+
+    async def in_turn():
+        for batch in [*cut(SCANS[0]), *cut(SCANS[1])]:
+            yield batch
+
+    @make_source(name="given", outputs={"out": "values"})
+    def given():
+        """Two scans."""
+        return in_turn() if asynchronous else iter([*cut(SCANS[0]), *cut(SCANS[1])])
+
+    broker = Ordering()
+    await life(given, broker, orders, tally)
+
+    found, scans = sent(broker.published)
+    assert list(found.values()) == [(0, 0, 5), (0, 5, 10), (1, 0, 5), (1, 5, 10), (1, 10, 15)]
+    assert scans == 2
+
+
 async def test_an_order_about_another_source_s_scan_changes_nothing():
     tally, broker = Tally("given", 0, "source"), Storing()
     orders = Orders(tally)
