@@ -53,6 +53,7 @@ def pieces(
     lane: str | None = None,
     revision: int | None = None,
     edition: int = 0,
+    traceparent: str = "",
 ) -> Pieces:
     """What `encode` joins, without copying the arrays."""
     places: list[wire.Array] = []
@@ -86,6 +87,7 @@ def pieces(
         arrays=tuple(places),
         attributes=_attributes(batch),
         edition=edition,
+        traceparent=traceparent,
     )
     parts[0] = wire.prefix_and_header(header)
     return Pieces(header, parts, len(parts[0]) + offset)

@@ -6,7 +6,7 @@ from functools import partial
 from interact_api import wire
 from interact_api.config import OperatorConfig, OutputConfig
 
-from interact import _chunks, _codec
+from interact import _chunks, _codec, _trace
 from interact._batches import Batch
 from interact._carrier import Carrier
 from interact._chunks import Place
@@ -36,6 +36,8 @@ class Outlet:
         }
         self.revision = config.revision
         """Of the parameters that make what is sent."""
+        self.begins_traces = False
+        """Whether what is made of nothing begins a trace."""
 
     async def send(
         self,
@@ -46,15 +48,21 @@ class Outlet:
         lane: str,
         number: int = 0,
         edition: int = 0,
+        traceparent: str = "",
         stored: Stored | None = None,
     ) -> None:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
         if edition:
             parent += b"edition" + edition.to_bytes(8)
         name = identity(self._config.run, self._config.operator, port, parent, number)
+        if traceparent:
+            traceparent = _trace.child(traceparent, name)
+        elif self.begins_traces:
+            traceparent = _trace.begun(name)
         pieces = _codec.pieces(
-            batch, identity=name, lane=lane, revision=self.revision, edition=edition
-        )
+            batch, identity=name, lane=lane, revision=self.revision, edition=edition,
+            traceparent=traceparent,
+        )  # fmt: skip
         self._tally.sent(len(batch), pieces.size, port)
         subject = f"{self.ports[port]}.{batch.scan.id}"
         full = None
@@ -139,6 +147,7 @@ class Outlet:
         lane: str,
         stored: Stored,
         edition: int = 0,
+        traceparent: str = "",
     ) -> None:
         """Publish several ports' batches of one message; ``stored`` follows the last of them."""
         connected = [port for port in outputs if port in self.ports]
@@ -147,14 +156,15 @@ class Outlet:
         elif len(connected) == 1:
             await self.send(
                 connected[0], outputs[connected[0]],
-                parent=parent, lane=lane, stored=stored, edition=edition,
+                parent=parent, lane=lane, stored=stored, edition=edition, traceparent=traceparent,
             )  # fmt: skip
             return
         waiting = _Countdown(len(connected), stored)
         for port in connected:
             await self.send(
-                port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition
-            )
+                port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition,
+                traceparent=traceparent,
+            )  # fmt: skip
 
 
 def tend(config: OperatorConfig, broker: Broker, replica: int) -> None:

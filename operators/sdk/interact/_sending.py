@@ -44,8 +44,9 @@ class Sending:
             if not (interim and output is None)
         }
         send = partial(
-            self._outlet.send_all, parent=parent, lane=lane, stored=answer, edition=header.edition
-        )
+            self._outlet.send_all, parent=parent, lane=lane, stored=answer, edition=header.edition,
+            traceparent=header.traceparent,
+        )  # fmt: skip
         try:
             await send(outputs)
         except (TooLarge, WireError) as error:  # the same again however often it is tried

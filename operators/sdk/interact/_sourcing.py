@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 from interact_api.config import OperatorConfig
 from interact_api.report import ScanReport
 
+from interact import _trace
 from interact._batches import Batch
 from interact._errors import BatchError
 from interact._in_effect import Live
@@ -59,6 +61,7 @@ class Sourcing:
         self._tally = tally
         self._live = live or Live(operator, config, tally)
         self._outlet = Outlet(config, broker, tally)
+        self._outlet.begins_traces = _trace.wanted(os.environ)
         self._stop = asyncio.Event()
         self._position = Position(config, broker)
         self._orders = orders or Orders(tally)

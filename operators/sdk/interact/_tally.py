@@ -77,9 +77,7 @@ class Tally:
         self.kernel_seconds += seconds
         self._durations[bisect_left(SECONDS, seconds)] += 1  # the sum is that of kernel_seconds
         if made_at:
-            delay = time() - made_at
-            if delay < 0.0:  # clocks differ
-                delay = 0.0
+            delay = max(time() - made_at, 0.0)  # clocks differ
             self._delays[bisect_left(SECONDS, delay)] += 1
             self.delays.total += delay
         try:
