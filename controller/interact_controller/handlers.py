@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import kopf
 from interact_api.model import GROUP
+from kopf._core.reactor import inventory
 
 from interact_controller import labels
 from interact_controller.kube import VERSIONS, Connection
@@ -73,6 +74,23 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _NoMemories(inventory.ResourceMemories):
+    """No memory of each object: nothing of ours lasts from one event to the next."""
+
+    async def recall(
+        self,
+        raw_body: Any,
+        *,
+        memobase: Any = None,
+        noticed_by_listing: bool = False,
+        ephemeral: bool = False,
+    ) -> inventory.ResourceMemory:
+        del ephemeral
+        return await super().recall(
+            raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True
+        )
+
+
 class _Everything(Collection[Any]):
     """Tasks that kopf is to leave alone at its end: it would end those of others too."""
 
@@ -103,6 +121,7 @@ async def watch(
     tasks = await kopf.spawn_tasks(
         registry=_registry(scope, connection, hearing),
         settings=_settings(),
+        memories=_NoMemories(),
         clusterwide=not scope.namespaces,
         namespaces=scope.namespaces,
     )

@@ -1,6 +1,7 @@
 """The objects of the cluster as last heard of: small, indexed, and never going back in time."""
 
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from interact_controller.seen import Key, Kind, Manifest
 _POD_STATUS: Final = ("phase", "conditions", "containerStatuses")
 _UNREAD: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD})
-"""Many and read one at a time: kept as JSON, which takes a tenth of the memory of objects."""
+"""Many and read one at a time: kept as compressed JSON, a tenth of the memory of objects."""
+_QUICK: Final = 1
+"""zlib's quickest level."""
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], Manifest] = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -40,7 +43,7 @@ class Objects:
     def get(self, key: Key) -> Manifest | None:
         """One object."""
         kept = self._kept.get(key)
-        return _decode(kept) if isinstance(kept, bytes) else kept
+        return _decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
 
     def of_pipeline(self, kind: Kind, namespace: str, pipeline: str) -> Sequence[Manifest]:
         """Children that carry the pipeline's label, ours or not, by name."""
@@ -96,7 +99,8 @@ class Objects:
             self._leave(before[2], key)
         self._places.setdefault(place, set()).add(key)
         trimmed = trim(key.kind, manifest)
-        self._kept[key] = _encode(trimmed) if key.kind in _PACKED else trimmed
+        packed = key.kind in _PACKED
+        self._kept[key] = zlib.compress(_encode(trimmed), _QUICK) if packed else trimmed
         self._about[key] = (uid, version, place)
         self._kinds[key.kind][key] = None
         return key

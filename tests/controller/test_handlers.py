@@ -130,3 +130,11 @@ async def test_hearing_writes_nothing(plane: Plane, namespace: str, kube: Kube) 
             await watching
 
     assert kube.get("interactoperators", "o") == made
+
+
+async def test_kopf_keeps_nothing_of_the_objects_it_hears_of():
+    memories = handlers._NoMemories()
+
+    await memories.recall({"metadata": {"uid": "u"}})
+
+    assert list(memories.iter_all_memories()) == []
