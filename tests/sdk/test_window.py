@@ -199,8 +199,8 @@ def test_an_answer_that_is_no_refusal_is_none():
 @pytest.mark.parametrize(
     ("replicas", "window"),
     [
-        pytest.param(1, 32 * MIB, id="one replica has a window of its own"),
-        pytest.param(2, 32 * MIB, id="two share the bound"),
+        pytest.param(1, 16 * MIB, id="one replica has a window of its own"),
+        pytest.param(4, 16 * MIB, id="four share the bound"),
         pytest.param(8, 8 * MIB, id="eight share it, too"),
         pytest.param(128, 512 * KIB, id="and a hundred"),
     ],

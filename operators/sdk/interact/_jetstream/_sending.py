@@ -23,7 +23,7 @@ from interact._errors import TooLarge
 from interact._jetstream import _asking
 from interact._jetstream._ledger import Ledger
 from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
-from interact._jetstream._sweeping import Sweeper
+from interact._jetstream._sweeping import SWEEP_SECONDS, Sweeper
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class Sender:
         """Wait in the ledger for room; whether there is any."""
         entry = Entry(group, need, self.owner, self._life)
         self.sweeper.own.add(group)
+        self.sweeper.pause = SWEEP_SECONDS
 
         def listed(entries: Entries) -> Entries:
             return entries if _chunks.find(entries, group) else (*entries, entry)

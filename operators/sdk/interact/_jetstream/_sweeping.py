@@ -15,6 +15,8 @@ BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
 """A group under way whose owner gave no beat for so long is swept; nobody compares clocks."""
 SWEEP_SECONDS = 1.0
+MOST_PAUSE_SECONDS = 30.0
+"""Between looks at what stays, a dead letter for example."""
 ORPHANS_SECONDS = 60.0
 
 Monotonic = Callable[[], float]
@@ -35,6 +37,8 @@ class Sweeper:
     ) -> None:
         self.own: set[str] = set()
         """Groups this process writes."""
+        self.pause = SWEEP_SECONDS
+        """Until the next look."""
         self._client = client
         self._place = place
         self._ledger = ledger
@@ -44,19 +48,24 @@ class Sweeper:
         self._beats: dict[str, tuple[int, float]] = {}
 
     async def tend(self) -> None:
-        """Sweep and give beats, for ever."""
+        """Sweep and give beats, for ever; seldom where nothing comes and goes."""
         loop = asyncio.get_running_loop()
-        beaten, looked = loop.time(), -ORPHANS_SECONDS
+        beaten = orphans = swept = loop.time()
+        await self.sweep_orphans()
         while wanted():
-            if loop.time() - looked > ORPHANS_SECONDS:
-                await self.sweep_orphans()
-                looked = loop.time()
-            if self.own and loop.time() - beaten > BEAT_SECONDS:
-                await self.beat()
-                beaten = loop.time()
-            if self._ledger.entries and await self._ledger.load():
-                await self.sweep()
             await asyncio.sleep(SWEEP_SECONDS)
+            now = loop.time()
+            if self.own and now - beaten > BEAT_SECONDS:
+                await self.beat()
+                beaten = now
+            if not self._ledger.entries or now - swept < self.pause:
+                continue
+            if now - orphans > ORPHANS_SECONDS:
+                await self.sweep_orphans()
+                orphans = now
+            freed = await self._ledger.load() and await self.sweep()
+            self.pause = SWEEP_SECONDS if freed else min(2 * self.pause, MOST_PAUSE_SECONDS)
+            swept = now
 
     async def beat(self) -> None:
         """Say that what this process writes is not given up."""
@@ -71,14 +80,15 @@ class Sweeper:
 
         await self._ledger.change(beaten)
 
-    async def sweep(self) -> None:
-        """Free the groups whose descriptor is gone, and those nobody writes any more."""
+    async def sweep(self) -> bool:
+        """Free the groups whose descriptor is gone, and those nobody writes any more; if any."""
         lost = {one.group for one in self._ledger.entries if self._given_up(one)}
         if lost:
             await self._ledger.change(lambda entries: _killed(entries, lost))
         gone = [one.group for one in self._ledger.entries if one.dead]
         gone += await self._done_with()
         await self._free(gone)
+        return bool(gone)
 
     async def sweep_orphans(self) -> None:
         """Free chunks that are in no ledger: a producer taken for dead wrote them late."""

@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 PUBACK_SECONDS = 5.0
 """After this long without an answer a message is sent again; its identity makes that safe."""
-WINDOW_BYTES = 32 << 20
+WINDOW_BYTES = 16 << 20
+"""Forty milliseconds of a fast stream: a full one is noticed that soon."""
 WINDOW_MESSAGES = 512
 MAX_RECORD_BYTES = (32 << 20) - (64 << 10)
 """nats-server's file store takes no record of 32 MiB, whatever max_payload says."""
