@@ -1,6 +1,5 @@
 """The messages of an operator that asks for order: held until their turn, and told when it does not come."""
 
-import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from interact._computing import Work
 from interact._coverage import Ledger
+from interact._patience import Patience
 from interact._ports import Delivery
 from interact._resequencer import Resequencer
 from interact._tally import Tally
@@ -16,8 +16,6 @@ ORDER_BYTES = 64 << 20
 """What may wait for its turn; more is given back, and comes again."""
 EXCESS_SECONDS = 1.0
 """For which what is given back stays away, so that others can come."""
-STUCK_SECONDS = 10.0
-"""Without the missing message, after which a person is told."""
 
 Works = tuple[Work, ...]
 Key = tuple[str, str, str]
@@ -43,10 +41,8 @@ class Ordering:
 
     def __init__(self, ledger: Ledger, tally: Tally, max_bytes: int = ORDER_BYTES) -> None:
         self._ledger = ledger
-        self._tally = tally
         self._sequence: Resequencer[Key, Works] = Resequencer(max_bytes, self._begin)
-        self._gap: tuple[Key, int] | None = None
-        self._gap_since = 0.0
+        self._patience: Patience[tuple[Key, int]] = Patience(tally)
         self.ready: deque[Works] = deque()
 
     def _begin(self, key: Key) -> int:
@@ -87,16 +83,15 @@ class Ordering:
 
     def look(self) -> None:
         """Tell a person when messages wait for one that does not come."""
-        now, gap = time.monotonic(), self._sequence.gap
-        if gap != self._gap:
-            self._gap, self._gap_since = gap, now
-        elif gap is not None and now - self._gap_since > STUCK_SECONDS:
-            (scan_id, source, _), frame = gap
-            self._tally.warn(
-                f"frame {frame} of scan {scan_id} has not come by {source} for {STUCK_SECONDS:g} s, and "
-                f"{len(self._sequence)} messages wait for it: where the stream is full, raise maxBytes "
-                f"of {source}; else look at what makes it, or end the scan with interact scan abort"
-            )
+        self._patience.look(self._sequence.gap, self._say)
+
+    def _say(self, gap: tuple[Key, int], seconds: float) -> str:
+        (scan_id, source, _), frame = gap
+        return (
+            f"frame {frame} of scan {scan_id} has not come by {source} for {seconds:g} s, and "
+            f"{len(self._sequence)} messages wait for it: where the stream is full, raise maxBytes "
+            f"of {source}; else look at what makes it, or end the scan with interact scan abort"
+        )
 
 
 def _deliveries(several: tuple[Works, ...]) -> tuple[Delivery, ...]:

@@ -39,6 +39,13 @@ class Pairs(Generic[Half]):
         del self._waiting[key]
         return [halves[name] for name in self._ports], repeated
 
+    @property
+    def oldest(self) -> tuple[Key, str] | None:
+        """What has waited longest, and a port it waits for; None if nothing waits."""
+        for key, halves in self._waiting.items():
+            return key, next(port for port in self._ports if port not in halves)
+        return None
+
     def drop(self, scan_id: str) -> list[Half]:
         """Forget the halves of a scan; those that waited."""
         gone = [key for key in self._waiting if key[0] == scan_id]
