@@ -78,8 +78,8 @@ Operators:
   sum: gain is refused: it is at most 100
 
 Edges:
-  FROM         TO       PENDING   BYTES       REDELIVERED   DEAD
-  reader.out   sum.in   1,200     2,500,000   0             0
+  FROM         TO       PENDING   HELD   BYTES       REDELIVERED   DEAD
+  reader.out   sum.in   1,200     0      2,500,000   0             0
 
 Scans:
   ID    STATE     ACCOUNTED FOR   FRAMES   MISSING
@@ -192,6 +192,20 @@ def test_the_live_table_shows_the_same_and_takes_no_markup_from_a_message():
     console.print(loads.table([stored.pipeline("reader", status={"operators": states})]))
 
     assert "[red]no[/red] [nonsense" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (200, list(loads.TITLES)),
+        (80, ["operator", "ready", "frames/s", "MB/s", "work ms", "p99 ms", "pending", "age s", "dead", ""]),
+        (40, ["operator", "ready", "frames/s", "pending", "dead", ""]),
+    ],
+)  # fmt: skip
+def test_a_narrow_terminal_goes_without_what_is_needed_least(width, titles):
+    drawn = loads.table([FOUND], width=width)
+
+    assert [column.header for column in drawn.columns] == titles
 
 
 def open_null():

@@ -149,4 +149,4 @@ def test_top_shows_every_operator_once_where_there_is_no_terminal(lab):
 
     assert rows[1] == ["demo", "Degraded"]
     assert rows[2][:3] == ["reader", "1/1", "1,200"]
-    assert rows[3] == ["sum", "0/1", "0", "-", "12", "3.0", "0"]
+    assert rows[3] == ["sum", "0/1", "0", *"----", "12", "0", "3.0", "-", "0", "0"]

@@ -137,7 +137,18 @@ def _said(one: Object, state: Object) -> list[str]:
         f"{entry.get('name')} is refused: {entry.get('message')}"
         for entry in entries(state.get("refusedParameters"))
     ]
-    return [text for text in (given, str(state.get("message", "")), *refused) if text]
+    why = (
+        f"{state.get('replicas')} replicas: {state['scaleMessage']}"
+        if state.get("scaleMessage")
+        else ""
+    )
+    return [text for text in (given, why, str(state.get("message", "")), *refused) if text]
+
+
+_COUNTS = {
+    "PENDING": "pendingMessages", "HELD": "ackPendingMessages", "BYTES": "pendingBytes",
+    "REDELIVERED": "redelivered", "DEAD": "deadLettered",
+}  # fmt: skip
 
 
 def _edges(spec: Object, status: Object) -> list[str]:
@@ -148,12 +159,12 @@ def _edges(spec: Object, status: Object) -> list[str]:
             str(edge.get("to")),
             *(
                 f"{known.get((edge.get('from'), edge.get('to')), {}).get(key, 0):,}"
-                for key in ("pendingMessages", "pendingBytes", "redelivered", "deadLettered")
+                for key in _COUNTS.values()
             ),
         )
         for edge in entries(spec.get("edges"))
     ]
-    return _section("Edges", ("FROM", "TO", "PENDING", "BYTES", "REDELIVERED", "DEAD"), rows)
+    return _section("Edges", ("FROM", "TO", *_COUNTS), rows)
 
 
 def _scans(status: Object) -> list[str]:

@@ -1,5 +1,6 @@
 """`interact top`: what pipelines carry at the moment, from their status."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ TITLES = (
 )  # fmt: skip
 """``work`` for one message; p50 and p99 from the source to here; what is pending, held, given again
 and how old the oldest message is, on the edges to the operator."""
+
+
+LEAST_NEEDED = ("again", "held", "MB", "p50 ms", "work ms", "age s", "MB/s", "p99 ms")
+"""Columns in the order in which a narrow terminal goes without them."""
+WORDS_WIDTH = 16
 
 
 @dataclass(frozen=True)
@@ -141,12 +147,31 @@ def _abnormal(status: Object) -> Iterator[str]:
             yield f"{one.get('type')}: {one.get('message', '')}"
 
 
-def table(pipelines: Sequence[Object], *, spaces: bool = False) -> Table:
-    """The rows, drawn for a terminal."""
+def table(pipelines: Sequence[Object], *, spaces: bool = False, width: int | None = None) -> Table:
+    """The rows, drawn for a terminal; columns that it has no room for are left out.
+
+    Args:
+        pipelines: The objects.
+        spaces: Whether to say their namespaces.
+        width: Characters in a line; the terminal's own if left out.
+    """
+    found = rows(pipelines, spaces=spaces)
+    shown = _fitting(found, width or shutil.get_terminal_size().columns)
     drawn = Table(box=None, pad_edge=False)
-    for number, title in enumerate(TITLES):
+    for number in shown:
         right = 0 < number < len(TITLES) - 1
-        drawn.add_column(title, justify="right" if right else "left")
-    for row in rows(pipelines, spaces=spaces):
-        drawn.add_row(*map(escape, row))
+        drawn.add_column(TITLES[number], justify="right" if right else "left", no_wrap=right)
+    for row in found:
+        drawn.add_row(*(escape(row[number]) for number in shown))
     return drawn
+
+
+def _fitting(found: Sequence[tuple[str, ...]], width: int) -> list[int]:
+    """Columns that fit into a line beside some words of what is wrong, without the least needed."""
+    shown = list(range(len(TITLES)))
+    wide = [max(len(row[number]) for row in (TITLES, *found)) + 1 for number in shown[:-1]]
+    for title in LEAST_NEEDED:
+        if sum(wide[number] for number in shown[:-1]) + WORDS_WIDTH <= width:
+            break
+        shown.remove(TITLES.index(title))
+    return shown
