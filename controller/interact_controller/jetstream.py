@@ -75,8 +75,7 @@ class JetStream:
         self._name = name
         self._words = "it was not reached yet"
         self.saw: dict[tuple[str, str], int] = {}
-        self._places: dict[tuple[str, str], set[str]] | None = None
-        self._names: set[str] = set()
+        self._there, self._surveyed = stream_json.Known(), False
         self._listing = asyncio.Lock()
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
@@ -139,7 +138,7 @@ class JetStream:
         self._words = words
 
     def _tell(self) -> None:
-        self._places = None  # the server may be another, or have lost its streams
+        self._surveyed = False  # the server may be another, or have lost its streams
         for again in self._again:
             again()
 
@@ -158,8 +157,8 @@ class JetStream:
         Raises:
             BrokerUnreachable: If no server answers in time.
         """
-        found = await self._list({})
-        self._keep(found)
+        async with self._listing:
+            found = await self._survey()
         return [one for one in found if one.metadata.get(stream_json.INSTALLATION) == installation]
 
     async def of_pipeline(self, namespace: str, pipeline: str) -> Sequence[StreamSeen]:
@@ -172,33 +171,27 @@ class JetStream:
             BrokerUnreachable: If no server answers in time.
         """
         letters = names.dead_letter_stream(namespace, pipeline)
-        listed = {
-            names.images_stream(namespace, pipeline),
-            f"KV_{names.state_bucket(namespace, pipeline)}",
-            *(await self._listed()).get((namespace, pipeline), ()),
-        } & self._names
-        asked = [self._plain(letters, {"subjects_filter": ">"})] if letters in self._names else []
+        there = await self._known()
+        others = names.images_stream(namespace, pipeline), f"KV_{names.state_bucket(namespace, pipeline)}"  # fmt: skip
+        listed = there.names & {*others, *there.of(namespace, pipeline)}
+        asked = [self._plain(letters, {"subjects_filter": ">"})] if letters in there.names else []
         found = await asyncio.gather(*asked, *(self.stream(one) for one in sorted(listed)))
-        there = [one for one in found if one is not None]
-        self.saw[namespace, pipeline] = stream_json.signature(there)
-        return there
+        live = [one for one in found if one is not None]
+        self.saw[namespace, pipeline] = stream_json.signature(live)
+        return live
 
-    async def _listed(self) -> dict[tuple[str, str], set[str]]:
+    async def _known(self) -> stream_json.Known:
         async with self._listing:
-            if self._places is None:
-                self._keep(await self._list({}))
-            return self._places or {}
+            if not self._surveyed:
+                await self._survey()
+            return self._there
 
-    def _keep(self, found: Sequence[StreamSeen]) -> None:
-        self._places = stream_json.places(found)
-        self._names = {one.name for one in found}
-
-    def _note(self, name: str, subject: str = "") -> None:
-        """Somebody made a stream since the last listing, most likely we did."""
-        self._names.add(name)
-        place = stream_json.place(subject)
-        if place is not None and self._places is not None:
-            self._places.setdefault(place, set()).add(name)
+    async def _survey(self) -> list[StreamSeen]:
+        self._there.begin()
+        found = await self._list({})
+        self._there.listed(found)
+        self._surveyed = True
+        return found
 
     async def stream(self, name: str) -> StreamSeen | None:
         """One stream with its consumers.
@@ -261,10 +254,10 @@ class JetStream:
 
     async def _create(self, plan: StreamPlan, config: dict[str, Any]) -> StreamSeen | None:
         """Make a stream unless there is one, which is given then."""
-        live = await self.stream(plan.name) if plan.name in self._names else None
+        live = await self.stream(plan.name) if plan.name in self._there.names else None
         if live is None and not await self._change(plan, "CREATE", config, nothing=TAKEN):
             live = await self.stream(plan.name)
-        self._note(plan.name, plan.subject)
+        self._there.made(plan.name, plan.subject)
         return live
 
     async def update(self, plan: StreamPlan) -> None:
@@ -299,10 +292,10 @@ class JetStream:
             OverBudget, StreamRefused: As `make`.
         """
         config, name = stream_json.bucket(plan), f"KV_{plan.name}"
-        live = await self._plain(name) if name in self._names else None
+        live = await self._plain(name) if name in self._there.names else None
         if live or not await self._change(plan, "CREATE", config, nothing=TAKEN):
             await self._change(plan, "UPDATE", config)
-        self._note(name)
+        self._there.made(name, "")
 
     async def _change(
         self,

@@ -164,15 +164,49 @@ def place(subject: str) -> tuple[str, str] | None:
     return parts[1], parts[2]
 
 
-def places(streams: Iterable[StreamSeen]) -> dict[tuple[str, str], set[str]]:
-    """Names of the streams of ports, by namespace and pipeline."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for one in streams:
-        for subject in one.subjects:
-            where = place(subject)
-            if where is not None:
-                found.setdefault(where, set()).add(one.name)
-    return found
+class Known:
+    """Which streams there are: those of the last listing, and those made since it began.
+
+    >>> known = Known()
+    >>> known.begin()
+    >>> known.made("s", "interact.lab.run.scan.out.*")
+    >>> known.listed([])
+    >>> known.of("lab", "run"), "s" in known.names
+    ({'s'}, True)
+    """
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._places: dict[tuple[str, str], set[str]] = {}
+        self._since: set[tuple[str, str]] = set()
+
+    def begin(self) -> None:
+        """A listing begins: what is made from now on may not be in it."""
+        self._since = set()
+
+    def listed(self, streams: Iterable[StreamSeen]) -> None:
+        """All there were."""
+        self.names, self._places = set(), {}
+        for one in streams:
+            for subject in one.subjects or ("",):
+                self._add(one.name, subject)
+        for name, subject in self._since:
+            self._add(name, subject)
+
+    def made(self, name: str, subject: str) -> None:
+        """One is there since just now, or was found."""
+        self._since.add((name, subject))
+        self._add(name, subject)
+
+    def of(self, namespace: str, pipeline: str) -> set[str]:
+        """The streams of a pipeline's ports and chunks."""
+        return self._places.get((namespace, pipeline), set())
+
+    def _add(self, name: str, subject: str) -> None:
+        self.names.add(name)
+        where = place(subject)
+        if where is not None:
+            self._places.setdefault(where, set()).add(name)
 
 
 def same_owner(live: Mapping[str, str], planned: Mapping[str, str]) -> bool:
