@@ -38,13 +38,12 @@ class Caller:
         """What is sent of a message of which no frame is left."""
 
     def begin(self) -> None:
-        """Other work of the author's begins, which may take as long as a kernel."""
+        """Other work of the author's begins, which may take as long as a kernel.
+
+        It is done without a wait; one that follows, for room in a stream, may take any time.
+        """
         if self._watchdog is not None:
             self._watchdog.begin()
-
-    def end(self) -> None:
-        """It has ended."""
-        if self._watchdog is not None:
             self._watchdog.end()
 
     async def call(self, given: Mapping[str, Batch], *, last: bool = False) -> Done:

@@ -143,11 +143,12 @@ class Computing:
             nothing = batch.select(np.zeros(len(batch), bool))
             await reducing.add(lane, header, nothing, batch)
 
+    def begin(self) -> None:
+        """Other work of the author's begins."""
+        self._caller.begin()
+
     async def _added(
         self, reducing: Reducing, lane: Lane, header: Header, part: Batch, whole: Batch
     ) -> None:
         self._caller.begin()
-        try:
-            await reducing.add(lane, header, part, whole)
-        finally:
-            self._caller.end()
+        await reducing.add(lane, header, part, whole)
