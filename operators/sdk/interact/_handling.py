@@ -92,7 +92,7 @@ class Handling:
         self._caller = caller = Caller(
             operator, self.kernel, config.kernel_timeout_seconds, guards.watchdog
         )
-        self._computing = Computing(caller, self.attempts, self.ledger, self._settled)
+        self.computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
         self._pairs: Pairs[Work] = Pairs(zipped)
         self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
@@ -242,7 +242,7 @@ class Handling:
             if one and delivery.attempt == tries == 1 < entry.attempts and self._caller.inline:
                 result = self._caller.now(given)
             else:
-                result = await self._computing.compute(works, given, tries)
+                result = await self.computing.compute(works, given, tries)
         except TransientError as error:
             self._try_later(works, tries, error)
             return
@@ -273,7 +273,7 @@ class Handling:
         if work[3].scan.id in self.ledger.over:
             await self._correct(reducing, work, lane, part)
         else:
-            await self._computing.add(reducing, work, lane, part, self._failed)
+            await self.computing.add(reducing, work, lane, part, self._failed)
         if 0 < len(part) <= self.tally.frames_failed - before:
             self._none_worked("; ".join(self.tally.snapshot().errors[-1:]))
         elif self.breaker.in_a_row:
@@ -285,7 +285,7 @@ class Handling:
         reducing.in_use = scan_id
         try:
             if keeping is not None and await keeping.reopen(scan_id):
-                await self._computing.add(reducing, work, lane, part, self._failed)
+                await self.computing.add(reducing, work, lane, part, self._failed)
             else:
                 await self._too_late(work[2], {work[0].port: part})
         finally:
