@@ -240,6 +240,7 @@ class Worker:
             self.tally.dead_letters_full = self._broker.refused(self.config.dead_letter_subject)
             if time.monotonic() - shown >= TEND_SECONDS and handling.reducing is not None:
                 shown = time.monotonic()
+                handling.computing.begin()
                 await handling.reducing.emit_partial()
             if handling.ordering is not None:
                 handling.ordering.look()
