@@ -1,6 +1,8 @@
-"""A process that sends one large message after another until it is killed; see test_chunks_killed."""
+"""A process that sends a large message and is killed in the middle of the next; see test_chunks_killed."""
 
 import asyncio
+import os
+import signal
 import sys
 
 import msgspec
@@ -10,16 +12,25 @@ from interact._jetstream import connect
 from sdk.test_chunks import LIMIT, dense
 
 
+class Fatal(list):
+    """Parts of a message in whose middle the process is killed."""
+
+    def __iter__(self):
+        whole = b"".join(super().__iter__())
+        yield whole[: len(whole) // 2]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def main(url: str, token: str, subject: str, owner: str, size: str, place: str) -> None:
     where = Place(**msgspec.json.decode(place))
     async with connect(url, name=owner, token=token, message_bytes=LIMIT) as broker:
         broker.large._chunk_bytes = LIMIT
         carrier = Carrier(broker, owner)
-        number = 0
-        while True:
-            _, pieces = dense(int(size), start=number % 60)
+        for number in range(2):
+            _, pieces = dense(int(size), start=number)
+            if number:
+                pieces = pieces._replace(parts=Fatal(pieces.parts))
             await carrier.publish(subject, pieces, place=where, identity=f"{owner}-{number}")
-            number += 1
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()
 
