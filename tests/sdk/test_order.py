@@ -304,7 +304,7 @@ def test_a_message_that_does_not_come_is_told_to_a_person():
     ordering.look()
     assert tally.snapshot().warnings == ()
 
-    ordering._gap_since -= 60
+    ordering._patience.seconds = 0.0
     ordering.look()
 
     [words] = tally.snapshot().warnings
@@ -349,3 +349,26 @@ async def test_more_than_there_is_room_for_is_given_back_and_comes_again_in_its_
 
     assert seen == list(range(0, 80, 5))
     assert told.redelivered > 0, "what had no room came again"
+
+
+async def test_a_half_whose_other_one_does_not_come_is_told_to_a_person(server):
+    read = several(1)
+
+    @make_operator(name="echo")
+    def echo(part: Values) -> Values:
+        """The other branch, which does not run."""
+        return part
+
+    @make_operator(name="pair")
+    def pair(left: Zip[Values], right: Zip[Values]) -> None:
+        """Waits for both."""
+
+    edges = [("given.out", "pair.left"), ("given.out", "echo.part"), ("echo.out", "pair.right")]
+    plan = planned("alone", [read, echo, pair], edges)
+    async with running(server, plan) as run, run.start(pair):
+        await publish(run, [part(0, 10), part(0, 15)])
+        told = await run.until("pair", lambda told: bool(told.warnings))
+
+    [words] = told.warnings
+    assert "frames 10 to 15 of scan" in words
+    assert "have not come by right for 10 s, and 2 messages wait" in words

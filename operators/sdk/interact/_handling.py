@@ -31,7 +31,8 @@ from interact._obeying import Obeying
 from interact._operator import Operator
 from interact._ordering import EXCESS_SECONDS, Ordering
 from interact._outlet import Outlet, ending
-from interact._pairs import Pairs
+from interact._pairs import Key, Pairs
+from interact._patience import Patience
 from interact._ports import Broker, Delivery
 from interact._reducing import Reducing
 from interact._sending import Sending, lane_of
@@ -95,6 +96,7 @@ class Handling:
         self.computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
         self._pairs: Pairs[Work] = Pairs(zipped)
+        self._patience: Patience[tuple[Key, str]] = Patience(tally)
         self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
 
     async def _settled(self) -> None:
@@ -316,6 +318,20 @@ class Handling:
     def _worked(self) -> None:
         self.breaker.worked()
         self.tally.breaker = ""
+
+    def look_stuck(self) -> None:
+        """Tell a person when messages wait for one that does not come."""
+        if self.ordering is not None:
+            self.ordering.look()
+        self._patience.look(self._pairs.oldest, self._pairs_say)
+
+    def _pairs_say(self, waits: tuple[Key, str], seconds: float) -> str:
+        (scan_id, start, stop, _), port = waits
+        return (
+            f"frames {start} to {stop} of scan {scan_id} have not come by {port} for {seconds:g} s, and "
+            f"{len(self._pairs)} messages wait for their other halves: look at what makes them, and at "
+            "the dead letters; or end the scan with interact scan abort"
+        )
 
     async def obey(self) -> None:
         """Somebody has ordered something about scans."""

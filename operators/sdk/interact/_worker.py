@@ -242,7 +242,6 @@ class Worker:
                 shown = time.monotonic()
                 handling.computing.begin()
                 await handling.reducing.emit_partial()
-            if handling.ordering is not None:
-                handling.ordering.look()
+            handling.look_stuck()
             if handling.keeping is not None and handling.keeping.due:
                 await handling.keeping.checkpoint()
