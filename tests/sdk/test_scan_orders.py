@@ -8,6 +8,7 @@ from interact import Image, Resume, Scan, ScanImage, Values, Zip
 from interact import operator as make_operator
 from interact import source as make_source
 from interact._orders import Action, Order, key, parsed, scan_id, written
+from interact.cli.scan_view import Scans
 from sdk.at_work import planned, running
 
 pytestmark = pytest.mark.nats
@@ -193,3 +194,22 @@ def test_an_order_is_read_as_it_was_written():
 
     assert parsed(written(whole)) == whole
     assert parsed(b'{"scan": "x", "action": "abort"}') == Order("x", Action.ABORT)
+
+
+async def test_an_order_takes_the_scan_s_facts_from_what_waits_in_a_stream(server):
+    read, _, waits = gated()
+    look, _ = results()
+    chain = [read, double, Total, look]
+
+    async with running(server, planned("facts", chain, EDGES[:3])) as run:
+        scan = name_of(run, 0)
+        async with run.start(read):
+            await waits.wait()
+            scans = Scans(run.broker, "test", "facts")
+            [known] = await scans.known()
+            await scans.give(known, Action.ABORT)
+            told = parsed(await run.broker.get(run.plan.bucket.name, key(scan)) or b"")
+
+    assert (told.scan, told.action) == (scan, Action.ABORT)
+    assert told.facts == Scan(scan, (4, 5), revision=told.facts.revision if told.facts else 0)
+    assert (known.words, known.covered, known.total) == ("under way", 0, 20)

@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
-import nats.errors
-import nats.js.errors
 from interact_api import names, report, wire
 from interact_api.board import scan_state
 from interact_api.report import Report, ScanReport
@@ -115,16 +113,11 @@ class Scans:
 
     async def _facts(self, scan: str) -> Scan | None:
         """A scan's own facts, from any message of it that waits in a stream."""
-        prefix = names.port_subject(*self._key, "*", "*").removesuffix("*.*")
-        for info in await self._broker.context.streams_info():
-            for subject in info.config.subjects or []:
-                if not subject.startswith(prefix):
-                    continue
-                with suppress(nats.errors.Error, nats.js.errors.Error, wire.WireError):
-                    message = await self._broker.context.get_last_msg(
-                        info.config.name or "", f"{subject.removesuffix('*')}{scan}"
-                    )
-                    return wire.decoded_scan(wire.parse(message.data or b"")[0])
+        subject = names.scan_subject(names.port_subject(*self._key, "*", "*"), scan)
+        for stream in await self._broker.streams():
+            async for _, payload in self._broker.last_values(stream, subject):
+                with suppress(wire.WireError):
+                    return wire.decoded_scan(wire.header(payload))
         return None
 
 
