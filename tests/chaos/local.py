@@ -4,7 +4,13 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -26,19 +32,19 @@ MOST_DEATHS = 20
 class Nats:
     """A nats-server that can be killed, and comes back at the same address with its files."""
 
-    def __init__(self, folder: Path, **limits: int) -> None:
-        self._folder, self._limits = folder, limits
+    def __init__(self, folder: Path, max_memory: int = _server.MAX_MEMORY) -> None:
+        self._folder, self._max_memory = folder, max_memory
         self._address = Address()
         self._stack = ExitStack()
         self.server = self._stack.enter_context(
-            _server.nats_server(folder, host=self._address.host, **limits)
+            _server.nats_server(folder, host=self._address.host, max_memory=max_memory)
         )
 
     @classmethod
     @contextmanager
-    def shared(cls, folder: Path, **limits: int) -> Iterator["Nats"]:
+    def shared(cls, folder: Path, max_memory: int = _server.MAX_MEMORY) -> Iterator["Nats"]:
         """One for several runs, or one with limits."""
-        one = cls(folder, **limits)
+        one = cls(folder, max_memory)
         try:
             yield one
         finally:
@@ -54,7 +60,9 @@ class Nats:
         """Start it again."""
         port = self.server.port
         self.server = self._stack.enter_context(
-            _server.nats_server(self._folder, host=self._address.host, port=port, **self._limits)
+            _server.nats_server(
+                self._folder, host=self._address.host, port=port, max_memory=self._max_memory
+            )
         )
 
     def freeze(self) -> None:
@@ -109,7 +117,7 @@ class LocalRun(Run):
 
     def start_all(self) -> None:
         """Start every replica, the source last."""
-        for operator, code in reversed(self.setup.graph.code.items()):
+        for operator, code in reversed([*self.setup.graph.code.items()]):
             for replica in range(self.setup.replicas if code == "sums" else 1):
                 self.start(operator, replica)
 
@@ -231,7 +239,6 @@ async def running(
     nats: Nats | None = None,
     namespace: str = pipeline.NAMESPACE,
     relayed: Sequence[Replica] = (),
-    begin: bool = True,
 ) -> AsyncIterator[LocalRun]:
     """Run the pipeline; everything is under way on entry, and gone on exit.
 
@@ -241,7 +248,6 @@ async def running(
         nats: A server to share; one of its own when left out.
         namespace: Of the pipeline.
         relayed: Replicas whose way to the server is to be cut.
-        begin: Whether the processes are started.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  # nobody else waits
     with ExitStack() as stack:
@@ -270,8 +276,35 @@ async def running(
                     Relay(nats.server).serving()
                 )
             try:
-                if begin:
-                    run.start_all()
+                run.start_all()
                 yield run
             finally:
                 run.close()
+
+
+class Local:
+    """Plays rows in a folder of their own.
+
+    Args:
+        folder: It.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder(self, name: str) -> Path:
+        """A folder beside those of runs."""
+        return self._folder / name
+
+    def running(
+        self,
+        setup: Setup,
+        name: str = "run",
+        *,
+        nats: Nats | None = None,
+        namespace: str = pipeline.NAMESPACE,
+        relayed: Sequence[Replica] = (),
+    ) -> AbstractAsyncContextManager[LocalRun]:
+        """Run the pipeline in a folder of that name; see `running`."""
+        folder = self._folder / name
+        return running(setup, folder, nats=nats, namespace=namespace, relayed=relayed)

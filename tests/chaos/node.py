@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -35,7 +36,7 @@ class NodeRun(Run):
         pods = self._pods(operator)
         assert len(pods) >= max(1, len(replicas)), f"{operator} has pods {pods}"
         for name in pods[: len(replicas) or None]:
-            await self.until(lambda name=name: self._runs(name), f"pod {name} runs")
+            await self.until(partial(self._runs, name), f"pod {name} runs")
             self._signal(name)
         for replica in [key for key in self.told if key[0] == operator]:
             del self.told[replica]  # of the life that is over

@@ -1,7 +1,8 @@
 """Rows: a frame that a kernel cannot do."""
 
+from chaos.local import Local
 from chaos.pipeline import DIAMOND, Setup
-from chaos.table import Substrate, row
+from chaos.table import row
 
 BAD = 501
 THOUSAND = Setup(rows=25, parameters={"sums": {"bad": BAD}, "frames": {"pause": 0.0}}, gate=0)
@@ -10,14 +11,14 @@ KEPT = "999 of 1,000 frames arrive, one dead letter with the frame in it, and th
 
 
 @row("an exception on one frame in a thousand", "a kernel", KEPT)
-async def a_poison_frame_is_kept_aside(on: Substrate) -> None:
+async def a_poison_frame_is_kept_aside(on: Local) -> None:
     async with on.running(THOUSAND) as run:
         await run.finished()
         run.exact(gone=GONE)
         [(header, letter)] = await run.letters()
         assert letter.index.tolist() == [BAD]
         assert header.kind == "dense"
-        assert "a frame nobody can sum" in letter.attributes["error"]
+        assert "a frame nobody can sum" in str(letter.attributes["error"])
 
 
 @row(
@@ -25,7 +26,7 @@ async def a_poison_frame_is_kept_aside(on: Substrate) -> None:
     "a kernel",
     KEPT.replace("999 of 1,000 frames arrive", "all other frames arrive"),
 )
-async def a_poison_frame_and_deaths(on: Substrate) -> None:
+async def a_poison_frame_and_deaths(on: Local) -> None:
     setup = Setup(parameters={"sums": {"bad": 200}})
     async with on.running(setup) as run:
         await run.reached(0.3)
@@ -42,7 +43,7 @@ async def a_poison_frame_and_deaths(on: Substrate) -> None:
     "a kernel",
     "kept as a dead letter at once; no other frame is touched",
 )
-async def a_foreign_message_is_kept_aside(on: Substrate) -> None:
+async def a_foreign_message_is_kept_aside(on: Local) -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)
         subject = run.plan.operators["frames"].outputs[0].subject
@@ -58,7 +59,7 @@ async def a_foreign_message_is_kept_aside(on: Substrate) -> None:
     "a join of two branches",
     "the scan completes; frames that one branch left out are missing, the others exact",
 )
-async def a_join_with_a_filtered_branch(on: Substrate) -> None:
+async def a_join_with_a_filtered_branch(on: Local) -> None:
     setup = Setup(
         graph=DIAMOND, replicas=1, parameters={"others": {"bad": 77, "how": "leave"}}, gate=0
     )
@@ -73,7 +74,7 @@ async def a_join_with_a_filtered_branch(on: Substrate) -> None:
     "a join of two branches",
     "the scan completes; one dead letter; the other frames exact",
 )
-async def a_join_with_a_poisoned_branch(on: Substrate) -> None:
+async def a_join_with_a_poisoned_branch(on: Local) -> None:
     setup = Setup(graph=DIAMOND, replicas=1, parameters={"others": {"bad": 78}})
     async with on.running(setup) as run:
         await run.reached(0.3)
@@ -87,10 +88,12 @@ ENDS = (
     "all other frames arrive; the frame is tried alone, then kept as a dead letter; "
     "the scan completes"
 )
+TIMEOUT = ("timeout", "crash")
+"""The second where another replica took the frame before the ended one could say how it ended."""
 TRIED = "kernelTimeout 1 s, ack wait 2 s, attempts 2"
 
 
-async def _given_up(on: Substrate, how: str, kind: str) -> None:
+async def _given_up(on: Local, how: str, *kinds: str) -> None:
     setup = Setup(
         attempts=2, ack_wait="2s", kernel_timeout=1.0, parameters={"sums": {"bad": 201, "how": how}}
     )
@@ -99,26 +102,26 @@ async def _given_up(on: Substrate, how: str, kind: str) -> None:
         run.exact(gone=frozenset({201}))
         [(_, letter)] = await run.letters()
         assert letter.index.tolist() == [201]
-        assert letter.attributes["kind"] == kind
+        assert letter.attributes["kind"] in kinds
 
 
 @row("the kernel never returns from one frame", "a kernel", ENDS, settings=TRIED)
-async def a_kernel_hangs(on: Substrate) -> None:
-    await _given_up(on, "wait", "timeout")
+async def a_kernel_hangs(on: Local) -> None:
+    await _given_up(on, "wait", *TIMEOUT)
 
 
 @row("the kernel never returns and holds the interpreter's lock", "a kernel", ENDS, settings=TRIED)
-async def a_kernel_holds_the_lock_for_ever(on: Substrate) -> None:
-    await _given_up(on, "hold", "timeout")
+async def a_kernel_holds_the_lock_for_ever(on: Local) -> None:
+    await _given_up(on, "hold", *TIMEOUT)
 
 
 @row("one frame kills the process (SIGKILL, as for memory)", "a kernel", ENDS, settings=TRIED)
-async def a_kernel_is_killed_by_a_frame(on: Substrate) -> None:
+async def a_kernel_is_killed_by_a_frame(on: Local) -> None:
     await _given_up(on, "kill", "crash")
 
 
 @row("the kernel asks for another try each time", "a kernel", ENDS, settings="attempts 2")
-async def a_kernel_asks_for_ever(on: Substrate) -> None:
+async def a_kernel_asks_for_ever(on: Local) -> None:
     await _given_up(on, "again", "transient")
 
 
@@ -128,7 +131,7 @@ async def a_kernel_asks_for_ever(on: Substrate) -> None:
     "exact, and no dead letter",
     settings="ack wait 1 s, kernelTimeout 30 s",
 )
-async def a_kernel_holds_the_lock(on: Substrate) -> None:
+async def a_kernel_holds_the_lock(on: Local) -> None:
     setup = Setup(ack_wait="1s", parameters={"sums": {"bad": 202, "how": "slow"}})
     async with on.running(setup) as run:
         await run.finished()

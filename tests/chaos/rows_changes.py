@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chaos.local import LocalRun, Nats
+from chaos.local import Local, LocalRun, Nats
 from chaos.pipeline import Setup
-from chaos.table import Substrate, row
+from chaos.table import row
 
 LONG = Setup(ack_wait="600s", replicas=3)
 SETTINGS = "ack wait 600 s: nothing waits for it"
 
 
 @row("SIGTERM and start, one after the other", "every process", settings=SETTINGS)
-async def every_operator_is_rolled(on: Substrate) -> None:
+async def every_operator_is_rolled(on: Local) -> None:
     async with on.running(LONG) as run:
         await run.reached(0.1)
         for operator, replica in [*run.processes]:
@@ -23,7 +23,7 @@ async def every_operator_is_rolled(on: Substrate) -> None:
 
 
 @row("scaled from 3 replicas to 1", "a kernel", settings=SETTINGS)
-async def a_kernel_is_scaled_down(on: Substrate) -> None:
+async def a_kernel_is_scaled_down(on: Local) -> None:
     async with on.running(LONG) as run:
         await run.reached(0.2)
         await run.stop(("sums", 1), ("sums", 2))
@@ -32,7 +32,7 @@ async def a_kernel_is_scaled_down(on: Substrate) -> None:
 
 
 @row("suspended, later resumed", "the pipeline", settings=SETTINGS)
-async def a_pipeline_is_suspended_and_resumed(on: Substrate) -> None:
+async def a_pipeline_is_suspended_and_resumed(on: Local) -> None:
     async with on.running(LONG) as run:
         await run.reached(0.2)
         await run.stop(*run.processes)
@@ -47,7 +47,7 @@ async def a_pipeline_is_suspended_and_resumed(on: Substrate) -> None:
     "every frame that was stored arrives, each once",
     settings=SETTINGS,
 )
-async def a_pipeline_is_drained(on: Substrate) -> None:
+async def a_pipeline_is_drained(on: Local) -> None:
     async with on.running(LONG) as run:
         await run.reached(0.2)
         await run.stop(("frames", 0))
@@ -64,7 +64,7 @@ async def a_pipeline_is_drained(on: Substrate) -> None:
     "a kernel",
     "each message is made with one revision and stamped with it; the last one is used to the end",
 )
-async def a_parameter_changes_between_messages(on: Substrate) -> None:
+async def a_parameter_changes_between_messages(on: Local) -> None:
     async with on.running(Setup(replicas=2)) as run:
         gains = {1: 1.0}
         for part in (0.1, 0.2, 0.3, 0.4, 0.5):
@@ -85,7 +85,7 @@ async def a_parameter_changes_between_messages(on: Substrate) -> None:
     "a kernel",
     "the scan goes on with the old value on every replica, the next one has the new value",
 )
-async def a_parameter_of_scans_changes(on: Substrate) -> None:
+async def a_parameter_of_scans_changes(on: Local) -> None:
     async with on.running(Setup(parameters={"frames": {"scans": 2}})) as run:
         await run.reached(0.2)
         await run.set("sums", shift=7.0)
@@ -103,7 +103,7 @@ async def a_parameter_of_scans_changes(on: Substrate) -> None:
     "the pipeline",
     "neither sees a frame of the other",
 )
-async def two_pipelines_of_one_name(on: Substrate) -> None:
+async def two_pipelines_of_one_name(on: Local) -> None:
     with Nats.shared(on.folder("nats")) as nats:
         mine, theirs = Setup(replicas=1), Setup(replicas=1, parameters={"sums": {"gain": 5.0}})
         async with (

@@ -1,9 +1,14 @@
 """Rows: somebody is gone without a word."""
 
+from typing import TYPE_CHECKING
+
 from interact_api.pipeline import Storage
 
 from chaos.pipeline import Setup
 from chaos.table import EXACT, FILE, LOCAL, NODE, Substrate, row
+
+if TYPE_CHECKING:
+    from chaos.node import OnNode
 
 BOTH = (LOCAL, NODE)
 FILES = Setup(storage=Storage.FILE)
@@ -106,25 +111,8 @@ async def everything_is_killed(on: Substrate) -> None:
         run.exact(once=False)
 
 
-@row(
-    "kill -9 after the end of the scan, then of every process",
-    "nats-server",
-    "what was kept stays exact, and the picture stays the final one",
-    storage=FILE,
-)
-async def the_server_is_killed_after_the_end(on: Substrate) -> None:
-    async with on.running(FILES) as run:
-        await run.finished()
-        run.exact()
-        await run.kill_nats()
-        for operator in ("frames", "sums", "total", "kept"):
-            await run.kill(operator)
-        await run.finished()
-        run.exact(once=False)
-
-
 @row("kill -9, another one starts", "the controller", on=(NODE,))
-async def the_controller_is_killed(on: Substrate) -> None:
+async def the_controller_is_killed(on: "OnNode") -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)
         await run.kill_controller()

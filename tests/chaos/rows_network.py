@@ -4,9 +4,9 @@ import signal
 
 from interact_api.pipeline import Storage
 
-from chaos.local import LocalRun
+from chaos.local import Local, LocalRun
 from chaos.pipeline import Setup
-from chaos.table import EXACT, FILE, Substrate, row
+from chaos.table import EXACT, FILE, row
 
 SHORT = Setup(ack_wait="1s")
 LONGER = 2.5
@@ -27,37 +27,37 @@ async def _away_and_back(run: LocalRun, operator: str, replica: int, how: str) -
 
 
 @row("the connection is cut", "the source", settings=SETTINGS)
-async def the_source_is_cut_off(on: Substrate) -> None:
+async def the_source_is_cut_off(on: Local) -> None:
     async with on.running(SHORT, relayed=[("frames", 0)]) as run:
         await _away_and_back(run, "frames", 0, "cut")
 
 
 @row("the connection is cut", "one replica of a kernel", TWICE, settings=SETTINGS)
-async def a_kernel_replica_is_cut_off(on: Substrate) -> None:
+async def a_kernel_replica_is_cut_off(on: Local) -> None:
     async with on.running(SHORT, relayed=[("sums", 1)]) as run:
         await _away_and_back(run, "sums", 1, "cut")
 
 
 @row("the connection is cut", "a reducer", TWICE, settings=SETTINGS)
-async def the_reducer_is_cut_off(on: Substrate) -> None:
+async def the_reducer_is_cut_off(on: Local) -> None:
     async with on.running(SHORT, relayed=[("total", 0)]) as run:
         await _away_and_back(run, "total", 0, "cut")
 
 
 @row("packets vanish, the connection stays", "one replica of a kernel", TWICE, settings=SETTINGS)
-async def a_kernel_replica_is_in_a_black_hole(on: Substrate) -> None:
+async def a_kernel_replica_is_in_a_black_hole(on: Local) -> None:
     async with on.running(SHORT, relayed=[("sums", 1)]) as run:
         await _away_and_back(run, "sums", 1, "blackhole")
 
 
 @row("packets vanish, the connection stays", "a reducer", TWICE, settings=SETTINGS)
-async def the_reducer_is_in_a_black_hole(on: Substrate) -> None:
+async def the_reducer_is_in_a_black_hole(on: Local) -> None:
     async with on.running(SHORT, relayed=[("total", 0)]) as run:
         await _away_and_back(run, "total", 0, "blackhole")
 
 
 @row("SIGSTOP, later SIGCONT", "one replica of a kernel", TWICE, settings=SETTINGS)
-async def a_kernel_replica_stands_still(on: Substrate) -> None:
+async def a_kernel_replica_stands_still(on: Local) -> None:
     async with on.running(SHORT) as run:
         await run.reached(0.2)
         run.signal(signal.SIGSTOP, "sums", 1)
@@ -70,7 +70,7 @@ async def a_kernel_replica_stands_still(on: Substrate) -> None:
 
 
 @row("SIGSTOP, later SIGCONT", "a reducer", TWICE, settings=SETTINGS)
-async def the_reducer_stands_still(on: Substrate) -> None:
+async def the_reducer_stands_still(on: Local) -> None:
     async with on.running(SHORT) as run:
         await run.reached(0.2)
         run.signal(signal.SIGSTOP, "total")
@@ -82,7 +82,7 @@ async def the_reducer_stands_still(on: Substrate) -> None:
 
 
 @row("SIGSTOP, later SIGCONT", "nats-server", TWICE, settings=SETTINGS)
-async def the_server_stands_still(on: Substrate) -> None:
+async def the_server_stands_still(on: Local) -> None:
     async with on.running(SHORT) as run:
         await run.reached(0.2)
         run.nats.freeze()
@@ -94,7 +94,7 @@ async def the_server_stands_still(on: Substrate) -> None:
 
 
 @row("the connections of all are cut, and nats-server is killed meanwhile", "every process", EXACT, storage=FILE)  # fmt: skip
-async def everybody_is_cut_off(on: Substrate) -> None:
+async def everybody_is_cut_off(on: Local) -> None:
     everybody = [("frames", 0), ("sums", 0), ("sums", 1), ("total", 0), ("kept", 0)]
     async with on.running(Setup(storage=Storage.FILE), relayed=everybody) as run:
         await run.reached(0.3)

@@ -1,13 +1,13 @@
 """Rows: somebody is slow, or there is no room."""
 
 import numpy as np
-from nats.js.api import StreamConfig
+from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import Error
 
-from chaos.local import LocalRun, Nats
+from chaos.local import Local, LocalRun, Nats
 from chaos.pipeline import MIB, Setup
-from chaos.table import Substrate, row
+from chaos.table import row
 
 SMALL = 64 << 10
 FULL = Setup(
@@ -22,7 +22,7 @@ FULL = Setup(
     "streams never hold more than maxBytes; the source waits; then all arrives, each frame once",
     settings="maxBytes 64Ki, onFull Block",
 )
-async def a_slow_sink(on: Substrate) -> None:
+async def a_slow_sink(on: Local) -> None:
     async with on.running(FULL) as run:
 
         def waits() -> bool:
@@ -46,7 +46,7 @@ async def a_slow_sink(on: Substrate) -> None:
     "nats-server",
     "the source waits; then all arrives, each frame once",
 )
-async def a_full_account(on: Substrate) -> None:
+async def a_full_account(on: Local) -> None:
     with Nats.shared(on.folder("nats"), max_memory=60 * MIB) as nats:
         async with on.running(Setup(replicas=1, max_bytes=4 * MIB), nats=nats) as run:
             await run.reached(0.2)
@@ -66,7 +66,9 @@ def _refused(run: LocalRun) -> bool:
 
 
 async def _fill(context: JetStreamContext) -> None:
-    await context.add_stream(StreamConfig(name="foreign", subjects=["foreign"], storage="memory"))
+    await context.add_stream(
+        StreamConfig(name="foreign", subjects=["foreign"], storage=StorageType.MEMORY)
+    )
     for size in (MIB, 1 << 12, 64):
         try:
             while True:

@@ -1,34 +1,14 @@
 """The table of faults, on this machine: every row is played and its result looked at."""
 
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chaos import page
-from chaos.local import LocalRun, running
-from chaos.pipeline import Setup
+from chaos.local import Local
 from chaos.table import LOCAL, Row
 
 pytestmark = [pytest.mark.nats, pytest.mark.slow]
-
-
-class Local:
-    """Runs in a folder of this test."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def folder(self, name: str) -> Path:
-        """A folder beside those of runs."""
-        return self._folder / name
-
-    def running(
-        self, setup: Setup, name: str = "run", **more: Any
-    ) -> AbstractAsyncContextManager[LocalRun]:
-        """Run the pipeline in a folder of its own; ``more`` is what `chaos.local.running` takes."""
-        return running(setup, self._folder / name, **more)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from interact import Image, Param, Values, operator
@@ -41,7 +42,7 @@ def _keep(picture: Image, folder: Path) -> None:
     facts = {"completeness": picture.completeness, "missing": dict(picture.missing),
              "final": picture.final, "light": picture.attributes["light"]}  # fmt: skip
     for suffix, write in (
-        (".npz", lambda path: np.savez(path, **picture.channels)),
+        (".npz", lambda path: np.savez(path, **dict[str, Any](picture.channels))),
         (".json", lambda path: path.write_text(json.dumps(facts))),
     ):
         fresh = folder / f"{name}.new{suffix}"
