@@ -16,8 +16,7 @@ def peak_bytes() -> int:
     return int(line.split()[1]) << 10
 
 
-async def main(url: str, token_file: str, stream: str) -> None:
-    token = Path(token_file).read_text().strip()
+async def main(url: str, token: str, stream: str) -> None:
     wake = asyncio.Event()
     async with (
         connect(url, name="reader", token=token) as broker,

@@ -37,7 +37,7 @@ async def test_a_reader_needs_the_frame_and_four_chunks_of_memory(server, size):
         server, "memory", message_bytes=_chunks.MESSAGE_BYTES, chunk_bytes=size + MIB
     ) as (broker, place):
         reader = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), server.url, str(server.token_file), place.refers,
+            sys.executable, str(program), server.url, server.token, place.refers,
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         async with asyncio.timeout(PATIENCE):
