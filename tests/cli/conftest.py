@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 from cli import programs
 from interact import _main, _server, _spec
+from interact.cli.app import app
+from interact.cli.exits import CommandError
 from interact_api.board import Board
 from interact_api.load import load
 from interact_api.report import Report, ScanReport
 from interact_api.streams import PlanSettings, plan
+from typer.testing import CliRunner
 
 COMMAND = [sys.executable, "-c", "from interact.cli import main; main()"]
 TIMEOUT_SECONDS = 60
@@ -68,6 +71,20 @@ class Desk:
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=TIMEOUT_SECONDS)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def invoke(self, *arguments):
+        """Run a command that starts no process to its end, in this one: it need not be imported."""
+        result = CliRunner().invoke(app, [*map(str, arguments)], env=self.environment)
+        if isinstance(result.exception, CommandError):
+            err = "\n".join(result.exception.lines)
+            return subprocess.CompletedProcess(
+                arguments, int(result.exception.code), result.stdout, err
+            )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(
+            arguments, result.exit_code, result.stdout, result.stderr
+        )
 
     def run(self, *arguments):
         """`interact run pipeline.yaml …`; its exit code and its JSON document."""

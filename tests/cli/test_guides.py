@@ -75,7 +75,7 @@ def laid_out(desk, operators):
 @pytest.mark.parametrize("page", ["parameters.md", "triggers.md"])
 def test_the_commands_of_a_page_do_what_it_says(laid_out, page):
     with laid_out.under_way("run", "pipeline.yaml", "--set", "reader.mark=mark") as run:
-        done = [laid_out.do(*command) for command in commands(page)]
+        done = [laid_out.invoke(*command) for command in commands(page)]
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=TIMEOUT_SECONDS)
 

@@ -37,11 +37,11 @@ def run(desk, monkeypatch, going):
 
 
 def test_a_value_is_set_and_in_effect_at_every_replica(desk, going):
-    done = desk.do("set", "demo", "sum.gain=7", "--wait", "--timeout", "40")
+    done = desk.invoke("set", "demo", "sum.gain=7", "--wait", "--timeout", "40")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "sum.gain = 7 (was 1); revision 2 is in effect" in done.stdout
-    [shown] = json.loads(desk.do("get", "--local", "-o", "json").stdout)
+    [shown] = json.loads(desk.invoke("get", "--local", "-o", "json").stdout)
     by_name = {one["name"]: one for one in shown["status"]["operators"]}
     assert by_name["sum"]["parameterRevision"] == shown["metadata"]["generation"] == 2
     assert shown["spec"]["operators"][1]["parameters"]["gain"] == 7
@@ -49,20 +49,20 @@ def test_a_value_is_set_and_in_effect_at_every_replica(desk, going):
 
 
 def test_a_value_that_is_not_taken_changes_nothing_and_says_its_bound(desk, going):
-    done = desk.do("set", "demo", "sum.gain=700", "reader.size=8", "sum.gian=2", "plus.one=2")
+    done = desk.invoke("set", "demo", "sum.gain=700", "reader.size=8", "sum.gian=2", "plus.one=2")
 
     assert done.returncode == Exit.INVALID
     assert "at most 100" in done.stderr
     assert "sum has no parameter 'gian'; known: " in done.stderr
     assert "no operator 'plus'" in done.stderr
-    [shown] = json.loads(desk.do("get", "--local", "-o", "json").stdout)
+    [shown] = json.loads(desk.invoke("get", "--local", "-o", "json").stdout)
     assert shown["metadata"]["generation"] == 1
 
 
 def test_the_address_and_the_token_of_a_run_are_never_printed(desk, run):
     told = [
-        desk.do("set", "demo", "sum.gain=2"), desk.do("get", "--local", "-o", "json"),
-        desk.do("top", "demo", "--once"), desk.do("set", "demo", "sum.gain=x"),
+        desk.invoke("set", "demo", "sum.gain=2"), desk.invoke("get", "--local", "-o", "json"),
+        desk.invoke("top", "demo", "--once"), desk.invoke("set", "demo", "sum.gain=x"),
     ]  # fmt: skip
 
     assert [one.returncode for one in told] == [0, 0, 0, Exit.INVALID]
@@ -71,11 +71,11 @@ def test_the_address_and_the_token_of_a_run_are_never_printed(desk, run):
 
 
 def test_a_run_is_suspended_and_goes_on_where_it_was(desk, going):
-    stopped = desk.do("suspend", "demo")
-    resting = json.loads(desk.do("get", "--local", "-o", "json").stdout)
-    again = desk.do("suspend", "demo")
-    going_on = desk.do("resume", "demo")
-    set_ = desk.do("set", "demo", "sum.gain=3", "--wait", "--timeout", "40")
+    stopped = desk.invoke("suspend", "demo")
+    resting = json.loads(desk.invoke("get", "--local", "-o", "json").stdout)
+    again = desk.invoke("suspend", "demo")
+    going_on = desk.invoke("resume", "demo")
+    set_ = desk.invoke("set", "demo", "sum.gain=3", "--wait", "--timeout", "40")
 
     assert "suspended" in stopped.stdout
     assert resting[0]["status"]["phase"] == "Suspended"
@@ -85,11 +85,11 @@ def test_a_run_is_suspended_and_goes_on_where_it_was(desk, going):
 
 
 def test_a_run_that_is_drained_ends_by_itself(desk, going):
-    done = desk.do("drain", "demo", "--wait", "--timeout", "50")
+    done = desk.invoke("drain", "demo", "--wait", "--timeout", "50")
 
     assert "drained" in done.stdout, done.stderr
     assert going.wait(TIMEOUT_SECONDS) in {Exit.COMPLETE, Exit.INCOMPLETE}  # by where in a scan
-    assert "nothing runs on this machine" in desk.do("get", "--local").stderr
+    assert "nothing runs on this machine" in desk.invoke("get", "--local").stderr
 
 
 async def test_of_ten_thousand_updates_each_is_answered_and_the_last_is_in_effect(run):

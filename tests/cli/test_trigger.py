@@ -74,7 +74,7 @@ async def test_calls_for_one_replica_are_executed_once(desk, going):
 
 
 def test_a_trigger_is_called_by_its_name_and_its_answers_are_printed(desk, going):
-    done = desk.do("trigger", "demo", "sum.note", f"file={desk.folder / 'notes'}", "-o", "json")
+    done = desk.invoke("trigger", "demo", "sum.note", f"file={desk.folder / 'notes'}", "-o", "json")
 
     answers = json.loads(done.stdout)
     assert [one["outcome"] for one in answers] == ["done", "done"]
@@ -82,9 +82,9 @@ def test_a_trigger_is_called_by_its_name_and_its_answers_are_printed(desk, going
 
 
 def test_what_is_wrong_with_a_call_is_said_before_it_is_made(desk, going):
-    nobody = desk.do("trigger", "demo", "add.note")
-    nothing = desk.do("trigger", "demo", "sum.not")
-    wrong = desk.do("trigger", "demo", "sum.note", "world=1")
+    nobody = desk.invoke("trigger", "demo", "add.note")
+    nothing = desk.invoke("trigger", "demo", "sum.not")
+    wrong = desk.invoke("trigger", "demo", "sum.note", "world=1")
 
     assert [one.returncode for one in (nobody, nothing, wrong)] == [Exit.INVALID] * 3
     assert "it has picture, reader, show, sum" in nobody.stderr
@@ -95,8 +95,8 @@ def test_what_is_wrong_with_a_call_is_said_before_it_is_made(desk, going):
 
 def test_the_outcome_of_a_call_that_a_crash_ended_is_unknown_and_it_is_not_repeated(desk, going):
     call = ("trigger", "demo", "sum.note-and-die", f"file={desk.folder / 'notes'}")
-    lost = desk.do(*call, "--id", "deadly", "--timeout", "3")
-    again = desk.do(*call, "--id", "deadly", "--timeout", "30")
+    lost = desk.invoke(*call, "--id", "deadly", "--timeout", "3")
+    again = desk.invoke(*call, "--id", "deadly", "--timeout", "30")
 
     assert (lost.returncode, again.returncode) == (Exit.TIMEOUT, Exit.TIMEOUT)
     assert "--id deadly" in lost.stderr
@@ -105,9 +105,9 @@ def test_the_outcome_of_a_call_that_a_crash_ended_is_unknown_and_it_is_not_repea
 
 
 def test_a_trigger_of_a_suspended_run_is_answered_at_once(desk, going):
-    desk.do("suspend", "demo")
+    desk.invoke("suspend", "demo")
 
-    done = desk.do("trigger", "demo", "sum.note", f"file={desk.folder / 'notes'}")
+    done = desk.invoke("trigger", "demo", "sum.note", f"file={desk.folder / 'notes'}")
 
     assert done.returncode == Exit.NOT_FOUND
     assert "no replica of 'sum' runs; it was not executed" in done.stderr
