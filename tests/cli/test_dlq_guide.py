@@ -68,6 +68,7 @@ def until(wanted, process, folder):
             process.wait(0.2)
 
 
+@pytest.mark.timeout(400)  # six commands and four processes, maybe on a busy machine
 def test_a_frame_that_failed_comes_back(tmp_path):
     for _, info, text in blocks():
         if info.startswith("title="):
