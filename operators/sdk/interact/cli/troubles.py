@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from interact_api import flow
 from interact_api.board import Board
@@ -12,6 +13,7 @@ from interact._jetstream import JetStream, _looking
 from interact._tasks import wanted
 
 LOOK_SECONDS = 2.0
+LONGEST_SECONDS = 3.0
 
 
 async def watch(broker: JetStream, board: Board, plans: Mapping[str, Plan]) -> None:
@@ -22,8 +24,19 @@ async def watch(broker: JetStream, board: Board, plans: Mapping[str, Plan]) -> N
 
 
 async def look(broker: JetStream, board: Board, plans: Mapping[str, Plan]) -> None:
-    """Note how the edges of a run are, and what is wrong there, on its board."""
+    """Note how the edges of a run are, and what is wrong there, on its board.
+
+    A server that does not answer in time costs the news only.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await _look(broker, board, plans)
+
+
+async def _look(broker: JetStream, board: Board, plans: Mapping[str, Plan]) -> None:
     for name, plan in plans.items():
+        if not broker.client.is_connected:
+            return
         configs = plan.operators.values()
         edges = await _looking.edges(broker, configs)
         letters = await _looking.letters(broker, next(iter(configs))) if configs else None
