@@ -114,7 +114,9 @@ class Run:
                     chores = [
                         group.create_task(chore)
                         for chore in (
-                            self._judge(broker), self._poll(broker), self._draw(broker),
+                            self._judge(broker),
+                            self._poll(broker),
+                            self._draw(broker),
                             troubles.watch(broker, self.board, self.plan.plans),
                         )
                     ]
