@@ -65,7 +65,7 @@ async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
         config = quick(plan.operators["fragile"], attempts=2, timeout=0.5)
         async with living(run, server, "fragile", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
-            told = run.told["fragile"]
+            told = await run.until("fragile", lambda told: told.frames_failed == 1)
             left, kept = await records(run), await letters(run, "fragile")
 
     good = [i for i in range(35) if i != 17]
@@ -126,7 +126,7 @@ async def test_a_reducer_that_is_ended_by_a_frame_counts_every_other_one_once(se
         config = quick(plan.operators["total"], attempts=2)
         async with living(run, server, "total", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
-            told = run.told["total"]
+            told = await run.until("total", lambda told: told.scans_complete == 1)
             left, kept = await records(run), await letters(run, "total")
 
     [result] = [part for part in arrived if part.stop == 35]
