@@ -184,7 +184,9 @@ class Box:
     async def _check_reader(self, one: Letter) -> None:
         """A stream nobody reads says "stored" and keeps nothing."""
         stream = names.stream(self.namespace, self.pipeline, *_port(one))
-        if one.source and not await self.broker.there(stream, names.durable(one.operator, one.port)):
+        if one.source and not await self.broker.there(
+            stream, names.durable(one.operator, one.port)
+        ):
             raise RedriveError(
                 f"letter {one.sequence}: {one.operator}.{one.port} does not read {one.source} any "
                 "more; connect it again, or drop the letter"
