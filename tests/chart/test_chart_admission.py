@@ -74,7 +74,7 @@ def test_the_api_server_takes_every_operator_of_the_catalogue(kube: Kube):
 
     for one in made:
         kube.apply(one, namespace=kube.namespace, dry_run=True)
-    assert len(made) == 11
+    assert len(made) == 13
 
 
 def test_roles_in_named_namespaces_are_taken(kube: Kube, make_namespace):
@@ -109,7 +109,7 @@ def test_plain_manifests_are_taken_in_one_go(plane, kube: Kube, tmp_path):
 
     assert "deployment.apps/interact-controller serverside-applied" in said
     assert "customresourcedefinition.apiextensions.k8s.io/pipelines.interact.science" in said
-    assert operators.count("serverside-applied") == 11
+    assert operators.count("serverside-applied") == 13
     assert "helm" not in (out / "interact.yaml").read_text().lower()
 
 

@@ -62,7 +62,7 @@ def test_an_operator_of_the_catalogue_is_the_shipped_one_with_its_image():
     )  # fmt: skip
 
     shipped = sorted((ROOT / "operators").glob("*/operator.yaml"))
-    assert len(made) == len(shipped) == 11
+    assert len(made) == len(shipped) == 13
     for path in shipped:
         original = yaml.safe_load(path.read_text())
         name = original["metadata"]["name"]

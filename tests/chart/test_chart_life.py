@@ -69,7 +69,7 @@ def test_a_first_install_brings_crds_controller_and_nats(cluster: Cluster):
     assert f"helm test interact -n {namespace}" in said
     cluster.serve()
     cluster.helm("install", "operators", str(CATALOGUE), "--namespace", namespace)
-    assert len(cluster.kube.list("interactoperators", namespace)) == 11
+    assert len(cluster.kube.list("interactoperators", namespace)) == 13
 
 
 def test_the_same_again_changes_nothing(cluster: Cluster):

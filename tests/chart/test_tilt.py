@@ -26,7 +26,7 @@ def test_the_api_server_takes_every_manifest_that_tilt_applies(kube: Kube, tilt:
         if moved["metadata"].pop("namespace", None) or one["kind"] == "InteractOperator":
             moved["metadata"]["namespace"] = kube.namespace
         kube.apply(moved, dry_run=True)
-    assert len([one for one in tilt.manifests if one["kind"] == "InteractOperator"]) == 11
+    assert len([one for one in tilt.manifests if one["kind"] == "InteractOperator"]) == 13
 
 
 def test_every_image_of_ours_that_is_applied_is_built(tilt: Tilt):
@@ -61,7 +61,7 @@ def test_what_is_synced_is_in_the_image_and_lands_where_a_pod_can_write(tilt: Ti
         ref: build["live_update"] for ref, build in tilt.images.items() if "live_update" in build
     }
 
-    assert len(synced) == 12
+    assert len(synced) == 14
     for ref, steps in synced.items():
         build = tilt.images[ref]
         for step in steps:

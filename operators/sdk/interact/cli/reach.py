@@ -31,7 +31,7 @@ from pathlib import Path
 from interact import _jetstream
 from interact._errors import BrokerError
 from interact.cli import presence
-from interact.cli.cluster import broker, connecting, kinds, objects
+from interact.cli.cluster import kinds
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.objects import Place
 from interact.cli.cluster.options import Where
@@ -124,6 +124,8 @@ async def reached(pipeline: str, asked: Asking) -> AsyncIterator[Reach]:
             url, token = run.nats_url, run.token
             place, resource, namespace = None, Object(), run.namespace
         else:
+            from interact.cli.cluster import broker, objects
+
             place = _place(pipeline, asked)
             resource = objects.read(place, kinds.PIPELINE, kinds.named(pipeline))
             namespace, token = place.namespace, _token(asked.token_file)
@@ -139,6 +141,8 @@ async def reached(pipeline: str, asked: Asking) -> AsyncIterator[Reach]:
 
 
 def _place(pipeline: str, asked: Asking) -> Place:
+    from interact.cli.cluster import connecting
+
     try:
         return connecting.place(asked.where)
     except CommandError as error:
