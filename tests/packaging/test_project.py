@@ -112,7 +112,7 @@ def test_the_public_names_of_the_sdk_are_these():
         "Axis", "Batch", "BatchError", "BrokerError", "Bytes", "Calibration", "DenseFrames", "FrameSum",
         "Image", "InputError", "InteractError", "Latest", "Operator", "OperatorError", "Param", "Picture", "Progress", "Reducer",
         "Resume", "Scan", "ScanImage", "SettingsError", "Slots", "SparseFrames", "Tombstone", "TooLarge",
-        "TransientError", "Values", "Zip", "dependencies", "operator", "positions", "scan_axes",
+        "TransientError", "Values", "Zip", "dependencies", "lost", "operator", "positions", "scan_axes",
         "scan_image", "source",
     ]  # fmt: skip
 
@@ -169,5 +169,5 @@ def test_the_header_s_constants_are_the_format():
     )
     assert interact_api.wire.Header.__struct_fields__ == (
         "kind", "scan", "start", "stop", "identity", "lane", "time", "revision", "total",
-        "tombstones", "arrays", "attributes", "encoding", "traceparent",
+        "tombstones", "arrays", "attributes", "encoding", "traceparent", "edition",
     )  # fmt: skip

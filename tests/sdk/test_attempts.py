@@ -14,7 +14,7 @@ CODE = '''
 import ctypes
 import os
 import signal
-import time
+import threading
 
 from interact import DenseFrames, Values, operator
 
@@ -28,7 +28,7 @@ def fragile(part: DenseFrames) -> Values:
 '''
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
 EXITS = "os._exit(3)"
-HANGS = "time.sleep(600)"
+HANGS = "threading.Event().wait()"
 HOLDS = "ctypes.PyDLL(None).sleep(600)"
 
 

@@ -18,6 +18,7 @@ from interact_api.streams import (
     Retention,
     StreamPlan,
 )
+from sdk.looking import pause
 
 pytestmark = pytest.mark.nats
 
@@ -97,8 +98,8 @@ async def held_bytes(broker, place):
 
 async def until(condition):
     async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110  # a server is looked at
-            await asyncio.sleep(0.02)
+        while not await condition():  # a server is looked at
+            await pause(0.02)
 
 
 SIZES = [

@@ -12,6 +12,7 @@ import pytest
 from interact._carrier import Carrier
 from interact._jetstream import _asking, _sweeping, connect
 from interact._jetstream._sweeping import Sweeper
+from sdk.looking import pause
 from sdk.test_chunks import KIB, LIMIT, MIB, PATIENCE, dense, edges, held_bytes, reading, until
 
 pytestmark = pytest.mark.nats
@@ -111,7 +112,7 @@ async def test_who_writes_is_not_taken_for_dead(server):
             await slow.sweeper.beat()
             await judge.ledger.load()
             await judge.sweeper.sweep()
-            await asyncio.sleep(0.15)  # a beat comes twice in a lease
+            await pause(0.15)  # a beat comes twice in a lease
         await judge.ledger.load()
 
     assert [one.group for one in judge.ledger.entries if not one.dead] == ["busy"]

@@ -11,6 +11,7 @@ from interact import source as make_source
 from interact._pictures import pictures
 from interact.testing import split
 from sdk.at_work import PATIENCE, planned, running
+from sdk.looking import pause
 
 pytestmark = pytest.mark.nats
 
@@ -69,7 +70,7 @@ async def emptied(run, plan):
             left = [subject for subject in info.state.subjects or {} if "_ledger" not in subject]
             if not left:
                 return info
-            await asyncio.sleep(0.05)
+            await pause(0.05)
 
 
 async def test_a_pipeline_of_large_messages_has_the_exact_result(server):

@@ -10,11 +10,13 @@ from interact._watchdog import LastWords, Past
 PROGRAM = """
 import ctypes
 import os
+import threading
 import time
 from pathlib import Path
 
 from interact._watchdog import LastWords, Watchdog
 
+pause = threading.Event().wait
 words = LastWords(Path(os.environ["INTERACT_SCRATCH"]), "run", "operator", "0")
 words.begin("attempts.x.7", "$JS.ACK.x", "it was at frame 7")
 watchdog = Watchdog({seconds}, words)
@@ -29,20 +31,20 @@ ctypes.PyDLL(None).sleep(100)
 """
 HANGS = """
 watchdog.begin()
-time.sleep(100)
+pause(100)
 """
 SECOND = """
 watchdog.begin()
 watchdog.end()
-time.sleep(0.3)
+pause(0.3)
 watchdog.begin()
-time.sleep(100)
+pause(100)
 """
 MANY = """
 until = time.monotonic() + 3
 while time.monotonic() < until:
     watchdog.begin()
-    time.sleep(0.01)
+    pause(0.01)
     watchdog.end()
 """
 RESTS = """
@@ -51,12 +53,12 @@ watchdog.end()
 until = time.monotonic() + 3
 while time.monotonic() < until:
     watchdog.rest()
-    time.sleep(0.05)
+    pause(0.05)
 """
 ALONE = """
 for _ in range(3):
     watchdog.begin(alone=True)
-    time.sleep(1.2)
+    pause(1.2)
     watchdog.end()
 """
 

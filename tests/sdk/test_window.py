@@ -10,6 +10,7 @@ from interact._server import nats_server
 from interact._settings import PORT_WINDOW_BYTES, Settings
 from interact_api.pipeline import Storage
 from interact_api.streams import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
+from sdk.looking import pause
 from sdk.relay import Relay
 
 pytestmark = pytest.mark.nats
@@ -83,12 +84,12 @@ async def test_a_full_stream_stops_its_producer_and_nothing_is_lost(server):
             group.create_task(produce(broker))
             group.create_task(sink.take(count))
             async with asyncio.timeout(PATIENCE):
-                while not broker.refused("slow.out.s"):  # noqa: ASYNC110  # a server is looked at
-                    await asyncio.sleep(0.001)
+                while not broker.refused("slow.out.s"):  # a server is looked at
+                    await pause(0.001)
             stopped_at = accepted
             for _ in range(20):
                 most = max(most, await bytes_of(broker, plan.name))
-                await asyncio.sleep(0.01)  # time in which a producer that does not wait would go on
+                await pause(0.01)  # time in which a producer that does not wait would go on
             went_on = accepted - stopped_at
             sink.opened.set()
         await broker.context.delete_stream(plan.name)
@@ -147,8 +148,8 @@ async def test_a_server_without_room_is_waited_for_and_told_of(caplog):
 
             await broker.publish("room.out.s", bytes(MIB), identity="one", stored=done)
             async with asyncio.timeout(PATIENCE):
-                while "no room left" not in caplog.text:  # noqa: ASYNC110  # a log is looked at
-                    await asyncio.sleep(0.01)
+                while "no room left" not in caplog.text:  # a log is looked at
+                    await pause(0.01)
             assert not stored.is_set()
             await broker.context.delete_stream("greedy")
             async with asyncio.timeout(PATIENCE):

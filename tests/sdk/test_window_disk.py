@@ -7,6 +7,7 @@ import signal
 import pytest
 from interact_api.pipeline import Storage
 from sdk import small_disk
+from sdk.looking import pause
 from sdk.test_window import MIB, PATIENCE, Sink, connected, edge, numbered
 
 pytestmark = [
@@ -33,8 +34,8 @@ async def test_a_full_disk_is_told_of_and_after_a_restart_all_arrives(tmp_path, 
             await broker.make(plan)
             producing = asyncio.create_task(produce(broker))
             async with asyncio.timeout(PATIENCE):
-                while "its disk may be full" not in caplog.text:  # noqa: ASYNC110  # a log
-                    await asyncio.sleep(0.01)
+                while "its disk may be full" not in caplog.text:  # a log
+                    await pause(0.01)
             answered = set(stored)
             os.kill(server.pid, signal.SIGKILL)
             disk.resize(128 * MIB)

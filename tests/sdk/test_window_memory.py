@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sdk.looking import pause
 from sdk.steady_sender import resident_bytes
 from sdk.test_window import MIB, PATIENCE, Sink, bytes_of, connected, edge
 
@@ -45,8 +46,8 @@ async def test_a_consumer_a_hundred_times_slower_keeps_everybody_small(server):
             sink.opened.set()
             *_, last = [line async for line in process.stdout]
             sent = int(last.split()[1])
-            while len(known(taken + sink.payloads)) < sent:  # noqa: ASYNC110  # counts what came
-                await asyncio.sleep(0.05)
+            while len(known(taken + sink.payloads)) < sent:  # counts what came
+                await pause(0.05)
             rest.cancel()
             await asyncio.gather(rest, return_exceptions=True)
             await process.wait()
@@ -79,7 +80,7 @@ async def crawl(broker, stream, taken, enough):
             if held is None:
                 await wake.wait()
                 continue
-            await asyncio.sleep(PAUSE_SECONDS)  # the work of a slow kernel
+            await pause(PAUSE_SECONDS)  # the work of a slow kernel
             inlet.pace(PAUSE_SECONDS)
             taken.append(held.payload[:4])
             await held.ack()

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 PULL_SECONDS = 20.0
 DRAIN_SECONDS = 5.0
+QUIET_SECONDS = 0.05
+"""Without a message for so long, a process that stops takes it that none is on its way."""
 PREFETCH_MESSAGES = 256
 PREFETCH_SECONDS = 0.25
 """Work to hold ahead of the kernel; more would starve the other replicas."""
@@ -89,6 +91,8 @@ class Pull:
     _weight: float = 0.0
     _seconds: float = 0.0
     _stopped: bool = False
+    _closing: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _inbox: str = ""
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     _subscription: Subscription | None = None
@@ -140,6 +144,8 @@ class Pull:
         for task in self._tasks:
             task.cancel()
         if self._subscription is not None:
+            await self._quiet()
+            self._closing = True
             subscription, self._subscription = self._subscription, None
             with suppress(nats.errors.Error, TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):  # what is on its way is handed back
@@ -147,6 +153,17 @@ class Pull:
         left = list(self._arrived)
         self._arrived.clear()
         return left
+
+    async def _quiet(self) -> None:
+        """Wait for what the server has for the requests that are open.
+
+        What it sends in the moment in which they end, nobody has until the ack wait is over.
+        """
+        with suppress(TimeoutError):
+            while self._wanted and self.client.is_connected:
+                self._news.clear()
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await self._news.wait()
 
     def forget(self) -> None:
         """The connection was lost and with it every request."""
@@ -163,6 +180,7 @@ class Pull:
         )
 
     async def _received(self, message: Msg) -> None:
+        self._news.set()
         if not message.reply:
             left = (message.headers or {}).get("Nats-Pending-Messages")
             self._wanted = max(0, self._wanted - int(left)) if left else 0
@@ -176,7 +194,7 @@ class Pull:
             weight += chunks.size if chunks else 0
         self._weight = 0.8 * self._weight + 0.2 * weight if self._weight else float(weight)
         held = Held(self.client, message, chunks)
-        if self._stopped:
+        if self._closing:
             await held.hand_back()
             return
         self._arrived.append(held)
