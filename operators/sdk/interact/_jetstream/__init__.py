@@ -1,5 +1,6 @@
 """The SDK's one door to NATS: windowed publishing, continuous pulling, the state bucket."""
 
+from interact._jetstream import _first as _first  # before all others  # isort: split
 from interact._jetstream._connection import PING_SECONDS, JetStream, connect
 from interact._jetstream._pull import PREFETCH_MESSAGES
 from interact._jetstream._stored import StoredMessage, count, put, remove, stored
