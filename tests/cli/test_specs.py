@@ -187,7 +187,7 @@ def test_validate_says_what_is_correct_and_exits_with_2_where_it_is_not(desk):
     (desk.folder / "pipeline.yaml").write_text(programs.pipeline().replace("sum.out", "sum.uot"))
     bad = desk.do("validate", "pipeline.yaml")
 
-    assert good.output == "Pipeline demo: 4 operators, 5 streams, correct\n"
+    assert good.output == "Pipeline demo: 4 operators, 6 streams, correct\n"
     assert (bad.returncode, "uot" in bad.stderr) == (Exit.USAGE, True)
 
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interact_api import graph, streams
 from interact_api.config import OperatorConfig
@@ -81,9 +81,14 @@ def plans(
         run=run,
         storage=Storage.MEMORY,
         state_storage=Storage.MEMORY,
-        state_bytes=STATE_BYTES if own_server else LEAST_PORT_BYTES,
-        max_bytes=port_bytes(ports, _physical_bytes()) if own_server else LEAST_PORT_BYTES,
+        state_bytes=STATE_BYTES,
+        max_bytes=port_bytes(ports, _physical_bytes()),
     )
+    if not own_server:  # others need room there, too
+        settings = replace(
+            settings, max_bytes=LEAST_PORT_BYTES, state_bytes=LEAST_PORT_BYTES,
+            chunk_bytes=16 * MIB, dead_letter_bytes=32 * MIB, images_bytes=32 * MIB,
+        )  # fmt: skip
     found: dict[str, Plan] = {}
     problems: list[str] = []
     for pipeline in pipelines:
