@@ -9,10 +9,10 @@ import sys
 
 import pytest
 from interact.cli import presence, reach
+from interact.cli.asking import Asking
 from interact.cli.cluster.options import Where
 from interact.cli.exits import CommandError, Exit
 from interact.cli.presence import Presence
-from interact.cli.reach import Asking
 
 HERE = Asking(Where())
 WORD = "a token"

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 from interact.cli import reach, trigger_command
+from interact.cli.asking import Asking
 from interact.cli.cluster.options import Where
 from interact.cli.exits import Exit
-from interact.cli.reach import Asking
 from interact.cli.trigger_command import Target
 from interact_api.calls import Call, Outcome
 from interact_api.operator import Trigger, TriggerAudience

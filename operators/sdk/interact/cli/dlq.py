@@ -1,36 +1,17 @@
 """`interact dlq`: look at dead letters, send them again, drop them."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from interact.cli.cluster.options import (
-    ContextOption,
-    KubeconfigOption,
-    LocalOption,
-    NamespaceOption,
-    NatsNamespaceOption,
-    NatsOption,
-    NatsTokenFileOption,
-    PipelineArgument,
-    Where,
-)
+from interact.cli.asking import Asking, anywhere
+from interact.cli.cluster.options import PipelineArgument
+from interact.cli.outputs import Output, ShortOutputOption
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 
-class Form(StrEnum):
-    """How letters are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-FormOption = Annotated[
-    Form, typer.Option("--output", "-o", help="text for people, json for programs.")
-]
 NumbersArgument = Annotated[
     list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="Numbers that list shows.")
 ]
@@ -82,55 +63,41 @@ Examples:
 
 
 @app.command("list", help=_LIST_HELP)
+@anywhere
 def list_letters(
+    asked: Asking,
     pipeline: PipelineArgument,
     operator: OperatorOption = "",
     scan: ScanOption = "",
-    output: FormOption = Form.TEXT,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    output: ShortOutputOption = Output.TEXT,
 ) -> None:
     from interact.cli import dlq_work
     from interact.cli.dlq_letters import Choice
-    from interact.cli.reach import Asking
 
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     which = Choice((), operator, scan)
-    dlq_work.run(dlq_work.list_letters(pipeline, asked, which, as_json=output is Form.JSON))
+    dlq_work.run(dlq_work.list_letters(pipeline, asked, which, as_json=output is Output.JSON))
 
 
 @app.command(help=_SHOW_HELP)
+@anywhere
 def show(
+    asked: Asking,
     pipeline: PipelineArgument,
     number: Annotated[int, typer.Argument(metavar="ID", min=1, help="Number that list shows.")],
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Write the frame as .npz.")
     ] = None,
-    output: FormOption = Form.TEXT,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    output: ShortOutputOption = Output.TEXT,
 ) -> None:
     from interact.cli import dlq_work
-    from interact.cli.reach import Asking
 
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
-    dlq_work.run(dlq_work.show(pipeline, asked, number, save, as_json=output is Form.JSON))
+    dlq_work.run(dlq_work.show(pipeline, asked, number, save, as_json=output is Output.JSON))
 
 
 @app.command(help=_REDRIVE_HELP)
+@anywhere
 def redrive(
+    asked: Asking,
     pipeline: PipelineArgument,
     numbers: NumbersArgument = None,
     all_of_them: AllOption = False,
@@ -139,43 +106,25 @@ def redrive(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be sent; send nothing.")
     ] = False,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli import dlq_work
-    from interact.cli.reach import Asking
 
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     which = dlq_work.choice(numbers, operator, scan, all_of_them, "send again")
     dlq_work.run(dlq_work.redrive(pipeline, asked, which, dry_run=dry_run))
 
 
 @app.command(help=_DROP_HELP)
+@anywhere
 def drop(
+    asked: Asking,
     pipeline: PipelineArgument,
     numbers: NumbersArgument = None,
     all_of_them: AllOption = False,
     operator: OperatorOption = "",
     scan: ScanOption = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli import dlq_work
-    from interact.cli.reach import Asking
 
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     which = dlq_work.choice(numbers, operator, scan, all_of_them, "drop")
     dlq_work.run(dlq_work.drop(pipeline, asked, which, yes=yes))

@@ -14,10 +14,10 @@ from interact_api.plain import entries, mapping
 from interact._errors import BrokerError
 from interact._redrive import RedriveError
 from interact.cli import dlq_text, reach
+from interact.cli.asking import Asking
 from interact.cli.cluster.api import Object
 from interact.cli.dlq_letters import Box, Choice
 from interact.cli.exits import CommandError, Exit
-from interact.cli.reach import Asking
 
 
 @asynccontextmanager

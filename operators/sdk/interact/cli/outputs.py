@@ -16,3 +16,6 @@ class Output(StrEnum):
 OutputOption = Annotated[
     Output, typer.Option("--output", help="text for people, json for programs: one document.")
 ]
+ShortOutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="text for people, json for programs.")
+]

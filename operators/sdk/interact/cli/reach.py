@@ -1,16 +1,10 @@
 """One way to a pipeline that runs, on this machine or on a cluster, for commands that talk to it.
 
-A command takes the options of `cli.cluster.options` and opens `reached`::
+A command takes the options of `cli.asking` and opens `reached`::
 
     @app.command()
-    def words(
-        pipeline: PipelineArgument, local: LocalOption = None, nats: NatsOption = "",
-        nats_token_file: NatsTokenFileOption = None, nats_namespace: NatsNamespaceOption = "",
-        namespace: NamespaceOption = "", context: ContextOption = "",
-        kubeconfig: KubeconfigOption = "",
-    ) -> None:
-        where = Where(kubeconfig, context, namespace)
-        asked = Asking(where, local, nats, nats_token_file, nats_namespace)
+    @anywhere
+    def words(asked: Asking, pipeline: PipelineArgument) -> None:
         asyncio.run(_words(pipeline, asked))
 
     async def _words(pipeline: str, asked: Asking) -> None:
@@ -31,31 +25,12 @@ from pathlib import Path
 from interact import _jetstream
 from interact._errors import BrokerError
 from interact.cli import presence
+from interact.cli.asking import Asking
 from interact.cli.cluster import kinds
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.objects import Place
-from interact.cli.cluster.options import Where
 from interact.cli.exits import CommandError, Exit
 from interact.cli.presence import Presence
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What a command line says about where a pipeline runs.
-
-    Attributes:
-        where: The cluster and the namespace.
-        local: Only on this machine (True), only on a cluster (False), or either.
-        nats: Address of the cluster's NATS; looked for when empty.
-        token_file: A file with the token it asks for.
-        nats_namespace: The namespace of its Service; looked for when empty.
-    """
-
-    where: Where
-    local: bool | None = None
-    nats: str = ""
-    token_file: Path | None = None
-    nats_namespace: str = ""
 
 
 @dataclass(frozen=True)

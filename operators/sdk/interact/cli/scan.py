@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Coroutine
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,34 +10,15 @@ import typer
 from interact._errors import BrokerError
 from interact._orders import Action
 from interact.cli import reach, scan_view
-from interact.cli.cluster.options import (
-    ContextOption,
-    KubeconfigOption,
-    LocalOption,
-    NamespaceOption,
-    NatsNamespaceOption,
-    NatsOption,
-    NatsTokenFileOption,
-    PipelineArgument,
-    Where,
-)
+from interact.cli.asking import Asking, anywhere
+from interact.cli.cluster.options import PipelineArgument
 from interact.cli.exits import CommandError, Exit
-from interact.cli.reach import Asking
+from interact.cli.outputs import Output, ShortOutputOption
 from interact.cli.scan_view import Scans, ScanState
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 
-class Form(StrEnum):
-    """How scans are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-FormOption = Annotated[
-    Form, typer.Option("--output", "-o", help="text for people, json for programs.")
-]
 ScanArgument = Annotated[
     str, typer.Argument(metavar="[SCAN]", help="Id of the scan; the one under way without.")
 ]
@@ -81,60 +61,39 @@ def _run(work: Coroutine[None, None, None]) -> None:
 
 
 @app.command("list", help=_LIST_HELP)
+@anywhere
 def list_scans(
+    asked: Asking,
     pipeline: PipelineArgument,
-    output: FormOption = Form.TEXT,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    output: ShortOutputOption = Output.TEXT,
 ) -> None:
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     _run(_list(pipeline, asked, output))
 
 
 @app.command("abort", help=_ABORT_HELP)
+@anywhere
 def abort(
+    asked: Asking,
     pipeline: PipelineArgument,
     scan: ScanArgument = "",
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     _run(_order(pipeline, asked, scan, Action.ABORT))
 
 
 @app.command("skip", help=_SKIP_HELP)
+@anywhere
 def skip(
+    asked: Asking,
     pipeline: PipelineArgument,
     scan: ScanArgument = "",
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
-    where = Where(kubeconfig, context, namespace)
-    asked = Asking(where, local, nats, nats_token_file, nats_namespace)
     _run(_order(pipeline, asked, scan, Action.SKIP))
 
 
-async def _list(pipeline: str, asked: Asking, output: Form) -> None:
+async def _list(pipeline: str, asked: Asking, output: Output) -> None:
     async with reach.reached(pipeline, asked) as found:
         known = await Scans(found.broker, found.namespace, found.pipeline).known()
-    if output is Form.JSON:
+    if output is Output.JSON:
         typer.echo(json.dumps([_document(scan) for scan in known], indent=1))
         return
     typer.echo(_table(known))

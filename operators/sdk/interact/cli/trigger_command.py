@@ -18,11 +18,12 @@ from pydantic import ValidationError
 
 from interact._errors import BrokerError, NobodyListens
 from interact._jetstream._talking import Talk
+from interact.cli.asking import Asking
 from interact.cli.cluster import changes, kinds, objects
 from interact.cli.cluster.objects import Place
 from interact.cli.exits import CommandError, Exit
 from interact.cli.local_words import author
-from interact.cli.reach import Asking, Reach, reached
+from interact.cli.reach import Reach, reached
 
 LOOK_SECONDS = 30.0
 MARGIN_SECONDS = 2.0

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interact.cli.asking import Asking, anywhere
 from interact.cli.cluster.options import (
     AllOption,
     Answer,
@@ -12,16 +13,13 @@ from interact.cli.cluster.options import (
     KubeconfigOption,
     LocalOption,
     NamespaceOption,
-    NatsNamespaceOption,
-    NatsOption,
-    NatsTokenFileOption,
     PipelineArgument,
     SelectorOption,
     TimeoutOption,
     WaitOption,
     Where,
 )
-from interact.cli.outputs import Output
+from interact.cli.outputs import Output, ShortOutputOption
 
 if TYPE_CHECKING:
     from interact.cli.presence import Presence
@@ -148,7 +146,7 @@ def _local_run(pipeline: str, where: Where, local: bool | None) -> "Presence | N
     """The run on this machine that a command is about; None if it is about a cluster."""
     from interact.cli import reach
 
-    return reach.local_run(pipeline, reach.Asking(where, local))
+    return reach.local_run(pipeline, Asking(where, local))
 
 
 @app.command(help=_GET_HELP)
@@ -318,7 +316,9 @@ def drain(
 
 
 @app.command(help=_TRIGGER_HELP)
+@anywhere
 def trigger(
+    asked: Asking,
     pipeline: PipelineArgument,
     name: Annotated[str, typer.Argument(metavar="OPERATOR.TRIGGER")],
     arguments: Annotated[
@@ -331,21 +331,10 @@ def trigger(
     call_id: Annotated[
         str, typer.Option("--id", metavar="ID", help="Of a call that was made before.")
     ] = "",
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="For people or programs.")
-    ] = Output.TEXT,
-    local: LocalOption = None,
-    nats: NatsOption = "",
-    nats_token_file: NatsTokenFileOption = None,
-    nats_namespace: NatsNamespaceOption = "",
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    output: ShortOutputOption = Output.TEXT,
 ) -> None:
-    from interact.cli import reach, trigger_command
+    from interact.cli import trigger_command
 
-    where = Where(kubeconfig, context, namespace)
-    asked = reach.Asking(where, local, nats, nats_token_file, nats_namespace)
     trigger_command.trigger(
         pipeline, name, arguments or (), asked, timeout, call_id, as_json=output is Output.JSON
     )
