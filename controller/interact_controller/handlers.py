@@ -4,10 +4,12 @@ No finalizers, timers or daemons, no peering, no events, no annotations: each of
 objects, and a finalizer would hold up their deletion while no controller runs.
 """
 
+import asyncio
 import datetime
 import itertools
 import logging
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import kopf
@@ -33,6 +35,7 @@ LOGIN_SECONDS: Final = 300
 PAGE: Final = 500
 CONNECT_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 10.0
+_KOPF: Final = Path(kopf.__file__).parent
 
 
 class _Pauses:
@@ -91,11 +94,16 @@ class _NoMemories(inventory.ResourceMemories):
         )
 
 
-class _Everything(Collection[Any]):
-    """Tasks that kopf is to leave alone at its end: it would end those of others too."""
+class _Others(Collection[Any]):
+    """The tasks of others: at its end, kopf would end whatever runs in the process.
+
+    Its own are to go. A scan of the kinds that is cut short leaves some that hold connections.
+    """
 
     def __contains__(self, task: object) -> bool:
-        return True
+        coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+        code = getattr(coroutine, "cr_code", None)
+        return code is None or not Path(code.co_filename).is_relative_to(_KOPF)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
@@ -126,7 +134,7 @@ async def watch(
         namespaces=scope.namespaces,
     )
     spawned()
-    await kopf.run_tasks(tasks, ignored=_Everything())
+    await kopf.run_tasks(tasks, ignored=_Others())
 
 
 def _settings() -> kopf.OperatorSettings:

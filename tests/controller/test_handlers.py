@@ -14,6 +14,7 @@ from interact_controller import handlers, kube, labels
 from interact_controller.relist import Scope
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.store import key_of
+from sdk.looking import pause
 
 PATIENCE_SECONDS = 30
 
@@ -113,6 +114,25 @@ async def test_objects_are_heard_of_when_they_come_change_and_go(
 
 async def handlers_connection(plane: Plane) -> kube.Connection:
     return await kube.connection({"KUBECONFIG": str(plane.kubeconfig)})
+
+
+async def test_a_watch_that_is_cut_short_leaves_no_task_behind(
+    plane: Plane, namespace: str
+) -> None:
+    connection = await handlers_connection(plane)
+    before = asyncio.all_tasks()
+    watching = asyncio.create_task(
+        handlers.watch(Scope(tuple(Kind), (namespace,)), connection, Heard(), lambda: None)
+    )
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not any("_read_version" in repr(task) for task in asyncio.all_tasks()):
+            await pause(0)  # until kopf asks which kinds there are
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        while asyncio.all_tasks() != before:
+            await pause(0)  # the loop closes the generators of those that are cancelled
 
 
 async def test_hearing_writes_nothing(plane: Plane, namespace: str, kube: Kube) -> None:
