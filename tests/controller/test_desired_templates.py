@@ -7,6 +7,8 @@ import pytest
 from controller.building import POLICY, Lab, catalogue, chain, operator, pipeline
 from hypothesis import given
 from hypothesis import strategies as st
+from interact_api.config import KERNEL_TOLERANCE
+from interact_api.quantities import seconds
 from interact_api.template import PodTemplate
 from interact_controller import observed
 from interact_controller.desired import deployments, templates
@@ -228,6 +230,33 @@ async def test_the_pod_has_what_the_contract_of_pods_says():
             },
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("kernel_timeout", "failures"),
+    [
+        pytest.param("1s", 6, id="no process is silent for less than a minute before it is ended"),
+        pytest.param("30s", 6, id="the default"),
+        pytest.param("45s", 8, id="more than a minute with the watchdog's tolerance"),
+        pytest.param("1h", 452, id="an hour"),
+    ],
+)
+async def test_a_pods_probe_never_comes_before_the_watchdog_of_a_kernel(kernel_timeout, failures):
+    lab = Lab(*catalogue(), operator("centre", kernelTimeout=kernel_timeout), chain())
+    await lab.look()
+
+    (container,) = lab.deployment("c")["spec"]["template"]["spec"]["containers"]
+    probe = container["livenessProbe"]
+
+    assert probe == {
+        "httpGet": {"path": "/healthz", "port": "http"},
+        "initialDelaySeconds": 30,
+        "periodSeconds": 10,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+    longest_seconds = KERNEL_TOLERANCE * seconds(kernel_timeout)
+    assert (probe["failureThreshold"] - 1) * probe["periodSeconds"] > longest_seconds
 
 
 async def test_what_is_not_parallel_is_never_there_twice():

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from interact_api import names
-from interact_api.config import OperatorConfig
+from interact_api.config import KERNEL_TOLERANCE, OperatorConfig
 from interact_api.model import API_VERSION
 from interact_api.operator import OperatorSpec
 from interact_api.pipeline import KIND, MAX_REPLICAS, Pipeline
+from interact_api.quantities import seconds
 from interact_api.template import PodTemplate
 from pydantic import JsonValue
 
@@ -21,9 +23,12 @@ from interact_controller.seen import Manifest
 CONTAINER: Final = "operator"
 HTTP_PORT: Final = 9090
 PATIENCE_SECONDS: Final = 600
+"""How long a pod waits for NATS and its streams before it gives up and is started again."""
 GRACE_SECONDS: Final = 30
 """Of a pod, Kubernetes' own default; its process takes half of it to hand back what it holds."""
-"""How long a pod waits for NATS and its streams before it gives up and is started again."""
+ALIVE_EVERY_SECONDS: Final = 10
+LEAST_ALIVE_FAILURES: Final = 6
+"""A process that answers nothing for a minute is ended, whatever its kernel may take."""
 TEMPORARY: Final = "/tmp"  # noqa: S108  # in the container
 
 
@@ -185,13 +190,7 @@ def _container(
             "periodSeconds": 1,
             "timeoutSeconds": 2,
         },
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": "http"},
-            "initialDelaySeconds": 30,
-            "periodSeconds": 10,
-            "timeoutSeconds": 5,
-            "failureThreshold": 6,
-        },
+        "livenessProbe": _alive(spec),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -207,6 +206,23 @@ def _container(
     if said.get("resources"):
         container["resources"] = said["resources"]
     return container
+
+
+def _alive(spec: OperatorSpec) -> dict[str, Any]:
+    """Kernels hold up their process: ending one is its watchdog's affair, which leaves the reason.
+
+    The probe must not come first. The first two failures may come before the kernel's first ten
+    seconds are over.
+    """
+    longest = KERNEL_TOLERANCE * seconds(spec.kernel_timeout)
+    failures = math.ceil(longest / ALIVE_EVERY_SECONDS) + 2
+    return {
+        "httpGet": {"path": "/healthz", "port": "http"},
+        "initialDelaySeconds": 30,
+        "periodSeconds": ALIVE_EVERY_SECONDS,
+        "timeoutSeconds": 5,
+        "failureThreshold": max(failures, LEAST_ALIVE_FAILURES),
+    }
 
 
 def _grace(template: PodTemplate) -> int:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from interact_api.config import KERNEL_TOLERANCE
+
 TERMINATION_LOG = "/dev/termination-log"
-TOLERANCE = 1.25
-"""A kernel is ended between its timeout and so many times that."""
 MOST_WORDS = 4000
 """Characters of a former life's last words that are read."""
 
@@ -101,8 +101,8 @@ class Watchdog:
         self._busy = True
         now = time.perf_counter()
         if alone or now > self._due:
-            self._armed, self._due = True, now + (TOLERANCE - 1) * self.seconds
-            limit = TOLERANCE * self.seconds
+            self._armed, self._due = True, now + (KERNEL_TOLERANCE - 1) * self.seconds
+            limit = KERNEL_TOLERANCE * self.seconds
             faulthandler.dump_traceback_later(limit, exit=True, file=self._words.file)
 
     def end(self) -> None:
