@@ -59,6 +59,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     INVALID_TEMPLATE = "InvalidTemplate"
     TOO_LARGE = "TooLarge"
+    ILLEGAL_TRANSITION = "IllegalTransition"
     # What the pipeline waits for.
     OPERATORS_NOT_FOUND = "OperatorsNotFound"
     BROKER_UNREACHABLE = "BrokerUnreachable"

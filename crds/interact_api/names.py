@@ -156,3 +156,14 @@ def run_nonce(uid: str) -> str:
     32
     """
     return hashlib.blake2b(uid.encode(), digest_size=16).hexdigest()
+
+
+def run_key(uid: str, attempt: int) -> str:
+    """The idempotency key of an attempt of an external run, a DNS label of at most 32 characters.
+
+    It names the work on the other system: a Slurm job, a Kubernetes Job, a request's key.
+
+    >>> run_key("0d7e3a52-5a0c-4b7b-a1a3-4d0c8bd7e7a9", 2)
+    'xrun-c3a17345c2583943-2'
+    """
+    return f"xrun-{_digest((uid,))}-{attempt}"
