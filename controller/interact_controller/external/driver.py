@@ -1,3 +1,4 @@
+# ruff: noqa: N818  # named for what happened
 """What the loop asks of a driver, which speaks to one other system, and how a driver says no.
 
 A driver keeps nothing between calls: what it has to know again travels in the handle, which lies in
@@ -6,16 +7,12 @@ the run's status and in its claim, so it never holds a secret. Each call ends wi
 equal run, `Driver.cancel` of what has ended is confirmed.
 """
 
-from __future__ import annotations
+from typing import Protocol
 
-from typing import TYPE_CHECKING, Protocol
-
+from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run
 from interact_api.problem import Problem
 
 from interact_controller.errors import ControllerError
-
-if TYPE_CHECKING:
-    from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run
 
 
 class ExternalError(ControllerError):
