@@ -115,6 +115,16 @@ class Lease:
         renewed = self._renewed_at
         return renewed is not None and self._now() - renewed < self._terms.patience
 
+    def remaining(self) -> float:
+        """Seconds for which this process leads even if it cannot renew; at most 0 if it does not."""
+        renewed = self._renewed_at
+        return 0.0 if renewed is None else self._terms.patience - (self._now() - renewed)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that `remaining` gives after each renewal that did not take long."""
+        return self._terms.patience - self._terms.pause / 2
+
     def hold(self) -> None:
         """Try to get the lease, then keep it, until `release`."""
         while not self._stop.is_set():

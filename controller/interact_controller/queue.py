@@ -31,6 +31,7 @@ class Queue:
         look: Called for each key, never twice at once for the same one.
         beat: Called after each look.
         jitter: A factor around one by which pauses after failures differ.
+        depth: Called with how many keys wait to be looked at.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class Queue:
         look: Look,
         beat: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2),  # noqa: S311
+        depth: Callable[[int], None] = metrics.queue_depth,
     ) -> None:
         self._look = look
         self._beat = beat
         self._jitter = jitter
+        self._depth = depth
         self._ready: asyncio.Queue[Key | None] = asyncio.Queue()
         self._waiting: set[Key] = set()
         self._active: set[Key] = set()
@@ -68,7 +71,7 @@ class Queue:
         elif key not in self._waiting:
             self._waiting.add(key)
             self._ready.put_nowait(key)
-            metrics.queue_depth(len(self._waiting))
+            self._depth(len(self._waiting))
 
     def wake_after(self, key: Key, seconds: float) -> None:
         """Look at a key in some seconds, or before if something else says so."""
@@ -107,7 +110,7 @@ class Queue:
         while (key := await self._ready.get()) is not None:
             self._waiting.discard(key)
             self._active.add(key)
-            metrics.queue_depth(len(self._waiting))
+            self._depth(len(self._waiting))
             try:
                 wait = await self._once(key)
             finally:
