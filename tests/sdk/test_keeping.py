@@ -31,7 +31,7 @@ class HeldBroker:
         self.unanswered: list = []
         self.room = True
 
-    async def publish(self, subject, payload, *, identity="", stored=None):
+    async def publish(self, subject, payload, *, identity="", stored=None, stays=False):
         self.asked.set()
         await self.free.wait()
         self.published.append(payload)

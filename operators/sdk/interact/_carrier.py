@@ -1,6 +1,7 @@
 """Sending a message of any size: in one piece where it fits, in chunks where it does not."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from interact._chunks import Place
 from interact._codec import Pieces
@@ -31,22 +32,22 @@ class Carrier:
         identity: str,
         stored: Stored | None = None,
         full: Stored | None = None,
+        stays: bool = False,
     ) -> None:
         """Send a message; a large one is stored on return, ``stored`` follows in any case.
 
-        With ``full``, that is called instead where there is no room.
+        With ``full``, that is called instead where there is no room. One that ``stays`` is the last
+        of its subject, also if it was stored before; a large one has another name each time.
 
         Raises:
             TooLarge: If there is no place for it.
         """
         if pieces.size <= self._whole_bytes or place is None or self._large is None:
             payload = b"".join(pieces.parts)
-            if full is None:
-                await self._broker.publish(subject, payload, identity=identity, stored=stored)
-            else:
-                await self._broker.publish(
-                    subject, payload, identity=identity, stored=stored, full=full
-                )
+            more: dict[str, Any] = {"full": full} if full is not None else {}
+            if stays:
+                more["stays"] = True
+            await self._broker.publish(subject, payload, identity=identity, stored=stored, **more)
             return
         sent = await self._large.publish_large(
             place, subject, pieces.header, pieces.parts, pieces.size,

@@ -27,6 +27,7 @@ class Outlet:
         self._tally = tally
         self.ports = {port.port: port.subject for port in config.outputs}
         self._carrier = Carrier(broker, f"{config.operator}/{tally.replica}")
+        self._last_only = {port.port for port in config.outputs if port.delivery == "Latest"}
         self._places = {port.port: _place(port) for port in config.outputs}
         self._pictures = _chunks.place(config.images_chunks, config.images_stream, drops=True)
         self._sampling = {
@@ -70,8 +71,9 @@ class Outlet:
             left_out = self._sampling[port].leave_out
             full = partial(left_out, batch, lane, edition, pieces.size, stored)
         await self._carrier.publish(
-            subject, pieces, place=self._places[port], identity=name.hex(), stored=stored, full=full
-        )
+            subject, pieces, place=self._places[port], identity=name.hex(), stored=stored, full=full,
+            stays=port in self._last_only and _whole(batch),
+        )  # fmt: skip
 
     async def _cover(
         self, port: str, coverage: Batch, lane: str, edition: int, stored: Stored
@@ -108,6 +110,7 @@ class Outlet:
             place=self._pictures,
             identity=name.hex(),
             stored=stored,
+            stays=_whole(picture),
         )
 
     async def send_end(
@@ -173,6 +176,11 @@ def tend(config: OperatorConfig, broker: Broker, replica: int) -> None:
     carrier = Carrier(broker, f"{config.operator}/{replica}")
     pictures = _chunks.place(config.images_chunks, config.images_stream, drops=True)
     carrier.tend([*(_place(port) for port in config.outputs), letters, pictures])
+
+
+def _whole(batch: Batch) -> bool:
+    """Whether it accounts for all of its scan: no later message may take its place."""
+    return batch.start == 0 and batch.stop == batch.scan.total
 
 
 def _place(port: OutputConfig) -> Place | None:

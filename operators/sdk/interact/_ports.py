@@ -71,10 +71,12 @@ class Broker(Protocol):
         identity: str = "",
         stored: Stored | None = None,
         full: Stored | None = None,
+        stays: bool = False,
     ) -> None:
         """Send one message; wait only while the window is full.
 
-        ``stored`` follows; with ``full``, that is called instead where the stream is full.
+        ``stored`` follows; with ``full``, that is called instead where the stream is full. One that
+        ``stays`` is the last of its subject, though it was stored before and others after it.
         """
 
     async def flush(self) -> None:

@@ -1,6 +1,7 @@
 """Publishing with a bounded window: what was sent and is not stored yet."""
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +23,8 @@ PUBACK_SECONDS = 5.0
 WINDOW_BYTES = 16 << 20
 """Forty milliseconds of a fast stream: a full one is noticed that soon."""
 WINDOW_MESSAGES = 512
+AGAIN = "~"
+"""Makes another name of one that is known."""
 MAX_RECORD_BYTES = (32 << 20) - (64 << 10)
 """nats-server's file store takes no record of 32 MiB, whatever max_payload says."""
 
@@ -50,6 +53,8 @@ class Window:
         self._inbox = client.new_inbox()
         self._sent: dict[str, _Sent] = {}
         self._refused: set[str] = set()
+        self._staying: dict[str, str] = {}
+        """By subject, the newest message on its way that is to stay its last one."""
         self._sent_bytes = 0
         self._number = 0
         self._space = asyncio.Event()
@@ -79,6 +84,7 @@ class Window:
         identity: str = "",
         stored: Callable[[], Awaitable[None]] | None = None,
         full: Callable[[], Awaitable[None]] | None = None,
+        stays: bool = False,
     ) -> None:
         """Send one message; wait only while the window is full.
 
@@ -89,6 +95,8 @@ class Window:
             stored: Called when it is stored.
             full: Called instead if the stream is full: then it is left out. Without it, the message
                 is sent again until there is room.
+            stays: The stream keeps the last message of each subject, and this one is to be it: if
+                it was stored in a former life, and others after it, it is stored once more.
 
         Raises:
             TooLarge: If the server would cut the connection over its size, or could not store it.
@@ -104,6 +112,8 @@ class Window:
         self._sent[token] = sent = _Sent(
             subject, payload, identity, stored, loop.time() + PUBACK_SECONDS, full
         )
+        if stays:
+            self._staying[subject] = token
         self._sent_bytes += len(payload)
         await self._send(token, sent)
 
@@ -141,10 +151,18 @@ class Window:
             return
         refused = refusal(answer)
         left_out = refused is not None and refused.full and sent.full is not None
+        newest = self._staying.get(sent.subject) == token
+        if refused is None and newest and json.loads(answer.data).get("duplicate"):
+            sent.identity += AGAIN  # what has the name may have been pushed out since
+            sent.due = asyncio.get_running_loop().time() + PUBACK_SECONDS
+            await self._send(token, sent)
+            return
         if refused is None or left_out:
             del self._sent[token]
             self._refused.discard(token)
             self._sent_bytes -= len(sent.payload)
+            if newest:
+                del self._staying[sent.subject]
             self._space.set()
             then = sent.full if left_out else sent.stored
             if then is not None:
