@@ -1,0 +1,1 @@
+"""What speaks to other systems, one module for each; see `interact_controller.external.driver`."""
