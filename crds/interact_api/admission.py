@@ -25,7 +25,7 @@ def _schema(kind: str) -> Schema:
     return schema(next(one.model for one in crd.KINDS if one.kind == kind))
 
 
-def admission_errors(data: dict[str, Any]) -> tuple[str, ...]:
+def admission_errors(data: dict[str, Any], before: dict[str, Any] | None = None) -> tuple[str, ...]:
     """What is wrong with an object, as ``path: rule``; empty if it would be admitted.
 
     Unknown fields count as errors, as ``kubectl apply`` has it. CEL rules are evaluated on what
@@ -33,12 +33,22 @@ def admission_errors(data: dict[str, Any]) -> tuple[str, ...]:
 
     Args:
         data: The object as JSON; its kind is one of ours.
+        before: The object as it is stored, if this is a change of it.
     """
     node = _schema(str(data.get("kind")))
-    whole = _without_nulls(copy.deepcopy(data), node)
-    _fill(whole, node)
+    whole, old = (
+        None if one is None else _filled(_without_nulls(copy.deepcopy(one), node), node)
+        for one in (data, before)
+    )
     found = [f"{shown(path)}: {rule}" for path, rule in _invalid(whole, node, ())]
-    return tuple(found or [f"{shown(path)}: {rule}" for path, rule in _broken(whole, node, ())])
+    return tuple(
+        found or [f"{shown(path)}: {rule}" for path, rule in _broken(whole, old, node, ())]
+    )
+
+
+def _filled(value: Any, node: Schema) -> Any:
+    _fill(value, node)
+    return value
 
 
 def _children(value: object, node: Schema) -> Iterator[tuple[int | str, Any, Schema]]:
@@ -113,7 +123,7 @@ def _bounds(value: Any, node: Schema) -> Iterator[str]:
     if "enum" in node and value not in node["enum"]:
         yield f"must be one of {node['enum']}"
     if isinstance(value, str):
-        if "pattern" in node and not re.search(node["pattern"].replace("$", r"\Z"), value):
+        if "pattern" in node and not re.search(_whole(node["pattern"]), value):
             yield f"must match {node['pattern']}"
         yield from _sized(len(value), node, "Length", "characters")
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -125,6 +135,11 @@ def _bounds(value: Any, node: Schema) -> Iterator[str]:
         yield from _sized(len(value), node, "Items", "entries")
     elif is_mapping(value):
         yield from _sized(len(value), node, "Properties", "entries")
+
+
+def _whole(pattern: str) -> str:
+    r"""A pattern that ends where the text ends: to Python, ``$`` is also before a last ``\n``."""
+    return f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
 
 
 def _sized(size: int, node: Schema, what: str, word: str) -> Iterator[str]:
@@ -144,14 +159,27 @@ def _fields(value: dict[str, Any], node: Schema, path: Path) -> Iterator[tuple[P
                 yield (*path, key), "unknown field"
 
 
-def _broken(value: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+def _broken(value: Any, old: Any, node: Schema, path: Path) -> Iterator[tuple[Path, str]]:
     for rule in node.get("x-kubernetes-validations", ()):
+        if old is None and "oldSelf" in rule["rule"]:
+            continue  # as Kubernetes does where there was nothing before
         if _reads_a_point(rule["rule"], value, node):
             yield path, "a whole number must be written without a point"
-        elif not cel.compiled(rule["rule"])({"self": value}):
+        elif not cel.compiled(rule["rule"])({"self": value, "oldSelf": old}):
             yield path, rule["message"]
     for key, child, inner in _children(value, node):
-        yield from _broken(child, inner, (*path, key))
+        yield from _broken(child, _former(child, old, key, node), inner, (*path, key))
+
+
+def _former(child: Any, old: Any, key: int | str, node: Schema) -> Any:
+    """What stood before where a child stands now; None if Kubernetes cannot tell."""
+    if is_mapping(old):
+        return old.get(str(key))
+    if node.get("x-kubernetes-list-type") != "map" or not is_mapping(child):
+        return None
+    keys = node["x-kubernetes-list-map-keys"]
+    same = [one for one in entries(old) if all(one.get(k) == child.get(k) for k in keys)]
+    return same[0] if same else None
 
 
 def _reads_a_point(rule: str, value: Any, node: Schema) -> bool:

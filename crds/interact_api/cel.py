@@ -1,10 +1,11 @@
 """The part of CEL our rules are written in, evaluated as Kubernetes does.
 
 Covers literals, field access, indexing of nothing, ``has()``, the macros ``all``, ``exists`` and
-``filter``, the functions ``size`` and ``startsWith``, and the operators ``! && || == != < <= > >=
-in ?:``. An expression with anything else is refused, so that no rule goes unevaluated.
+``filter``, the functions ``size``, ``startsWith`` and ``matches``, and the operators ``! && || ==
+!= < <= > >= in ?:`` and ``+``. An expression with anything else is refused, so that no rule goes unevaluated.
 """
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -15,7 +16,7 @@ Evaluate: TypeAlias = Callable[[Scope], Any]
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'[^']*')|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>&&|\|\||[=!<>]=|[!<>()\[\],.?:]))"
+    r"|(?P<sign>&&|\|\||[=!<>]=|[!<>()\[\],.?:+]))"
 )
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": lambda left, right: left == right,
@@ -108,10 +109,16 @@ class _Parser:
         return left
 
     def _comparison(self) -> Evaluate:
-        left = self._unary()
+        left = self._sum()
         while self._peek() in _COMPARE:
-            compare, right = _COMPARE[self._take()[1]], self._unary()
+            compare, right = _COMPARE[self._take()[1]], self._sum()
             left = _compared(compare, left, right)
+        return left
+
+    def _sum(self) -> Evaluate:
+        left = self._unary()
+        while self._next("+"):
+            left = _compared(operator.add, left, self._unary())
         return left
 
     def _unary(self) -> Evaluate:
@@ -135,6 +142,10 @@ class _Parser:
             prefix = self.ternary()
             self._take(")")
             return lambda scope: value(scope).startswith(prefix(scope))
+        if name == "matches":
+            pattern = self.ternary()
+            self._take(")")
+            return lambda scope: re.search(pattern(scope), value(scope)) is not None
         if name not in {"all", "exists", "filter"}:
             raise CelError(f"{self._expression!r}: the function {name} is not covered")
         variable = self._take()[1]
@@ -191,9 +202,7 @@ def _and(left: Evaluate, right: Evaluate) -> Evaluate:
     return lambda scope: left(scope) and right(scope)
 
 
-def _compared(
-    compare: Callable[[Any, Any], bool], left: Evaluate, right: Evaluate
-) -> Callable[[Scope], bool]:
+def _compared(compare: Callable[[Any, Any], Any], left: Evaluate, right: Evaluate) -> Evaluate:
     return lambda scope: compare(left(scope), right(scope))
 
 

@@ -7,6 +7,8 @@ from typing import Final
 import yaml
 
 from interact_api import structural
+from interact_api.external_run import ExternalRun
+from interact_api.external_system import ExternalSystem
 from interact_api.model import GROUP, Model
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline
@@ -45,6 +47,7 @@ class Kind:
     plural: str
     short: str
     columns: tuple[Column, ...]
+    scope: str = "Namespaced"
 
     @property
     def name(self) -> str:
@@ -90,6 +93,36 @@ KINDS: Final = (
             _AGE,
         ),
     ),
+    Kind(
+        ExternalRun,
+        "ExternalRun",
+        "externalruns",
+        "xrun",
+        (
+            Column("Driver", "string", ".status.driver", "What speaks to the other system."),
+            Column("Phase", "string", ".status.phase", "Where it is in its life."),
+            Column("External ID", "string", ".status.externalId", "Its name over there."),
+            Column("Attempt", "integer", ".status.attempt", "Which attempt, from 1."),
+            Column("Reason", "string", ".status.reason", "Why it is where it is.", 1),
+            Column("System", "string", ".status.system", "The ExternalSystem in use.", 1),
+            _AGE,
+        ),
+    ),
+    Kind(
+        ExternalSystem,
+        "ExternalSystem",
+        "externalsystems",
+        "xsys",
+        (
+            _READY,
+            Column("Driver", "string", ".spec.driver", "What speaks to it."),
+            Column("Runs", "integer", ".status.runs", "Attempts that are on it now."),
+            Column("Most", "integer", ".spec.maxRuns", "Most attempts on it at once."),
+            _REASON,
+            _AGE,
+        ),
+        "Cluster",
+    ),
 )
 
 
@@ -101,7 +134,7 @@ def definition(kind: Kind) -> structural.Schema:
         "metadata": {"name": kind.name},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "names": {
                 "kind": kind.kind,
                 "listKind": f"{kind.kind}List",

@@ -1,12 +1,15 @@
 """How an operator's code is called: on messages, on demand, or on another system."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from interact_api.model import Bool, Model, ObjectName, Rule
+from interact_api.external_work import OWN_SECTIONS, Driver, Work
+from interact_api.model import Bool, Int, Rule
 from interact_api.quantities import Duration
+
+__all__ = ["Driver", "Execution", "ExecutionMode"]
 
 
 class ExecutionMode(StrEnum):
@@ -17,18 +20,7 @@ class ExecutionMode(StrEnum):
     EXTERNAL = "external"
 
 
-class Driver(StrEnum):
-    """What speaks to the system an external operator runs on."""
-
-    KUBERNETES_JOB = "kubernetes-job"
-    SLURM = "slurm"
-    HTTP = "http"
-    HUMAN = "human"
-    EXPERIMENT = "experiment"
-    CUSTOM = "custom"
-
-
-class Execution(Model):
+class Execution(Work):
     """How the operator's code is called."""
 
     mode: ExecutionMode = Field(
@@ -41,12 +33,12 @@ class Execution(Model):
     allow_delegated: Bool = Field(
         default=True, description="Whether an invocation may become an external run."
     )
-    driver: Driver | None = Field(default=None, description="Driver of an external operator.")
-    system: ObjectName | None = Field(
-        default=None, description="ExternalSystem the driver speaks to."
+    max_runs: Annotated[Int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Most external runs of the operator at once."
     )
-    timeout: Duration | None = Field(
-        default=None, description="How long one invocation or external run may take."
+    ttl_after_finished: Duration | None = Field(
+        default=None,
+        description="How long an external run is kept after its end; for ever without.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -62,4 +54,5 @@ class Execution(Model):
                 s.mode is not ExecutionMode.INVOCATION or s.allow_immediate or s.allow_delegated
             ),
         ),
+        *OWN_SECTIONS,
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from interact_api.external import Repeat, State
 from interact_api.json_path import JsonPath
-from interact_api.model import Int, JsonObject, Map, Model, Rule
+from interact_api.model import Int, JsonObject, Map, Model, Present, Rule
 from interact_api.quantities import Duration
 
 URL_PATTERN: Final = r"^https?://[A-Za-z0-9\[\]._:-]+(/[!-~]*)?$"
@@ -78,7 +78,7 @@ class HttpSystem(Model):
     message: JsonPath | None = Field(
         default=None, description="Where the answer to check says something for people."
     )
-    states: Annotated[dict[str, State], Field(max_length=64)] = Field(
+    states: Annotated[dict[str, State], Field(max_length=64), Present] = Field(
         description="The service's words for states, in any case, and what they mean."
     )
     lookup: HttpCall | None = Field(default=None, description="Finds work by {key}.")

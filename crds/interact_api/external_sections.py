@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from interact_api.model import JsonObject, Model, ObjectName, Text
+from interact_api.model import Model, ObjectName, Text
+from interact_api.parameters import AnyJson
 from interact_api.quantities import Duration
-from interact_api.template import PodTemplate
+from interact_api.run_template import RunPodTemplate
 
 MAX_INSTRUCTIONS = 16 * 2**10
 Image = Annotated[str, Field(max_length=512, pattern=r"^[!-~]*$")]
@@ -27,7 +28,7 @@ class JobRun(Model):
     arguments: Annotated[tuple[Text, ...], Field(max_length=256)] = Field(
         default=(), description="Arguments of the command."
     )
-    template: PodTemplate = Field(default=PodTemplate(), description="What its pod needs.")
+    template: RunPodTemplate = Field(default=RunPodTemplate(), description="What its pod needs.")
 
 
 class HumanRun(Model):
@@ -36,8 +37,8 @@ class HumanRun(Model):
     instructions: Annotated[str, Field(min_length=1, max_length=MAX_INSTRUCTIONS)] = Field(
         description="What to do, in Markdown."
     )
-    form: JsonObject = Field(
-        default_factory=dict,
+    form: AnyJson = Field(
+        default=None,
         description="JSON Schema of the answer; without, any JSON object is one.",
     )
     expires_after: Duration | None = Field(
@@ -52,10 +53,8 @@ class ExperimentRun(Model):
     folder: Annotated[str, Field(max_length=512, pattern=r"^[A-Za-z0-9_./-]*$")] = Field(
         default="", description="Folder of the volume under which each run has its own."
     )
-    config: JsonObject = Field(
-        default_factory=dict, description="Handed on in experiment_request.json."
-    )
+    config: AnyJson = Field(default=None, description="Handed on in experiment_request.json.")
     image: Image = Field(
         default="", description="Image with the interact package; empty for the release's own."
     )
-    template: PodTemplate = Field(default=PodTemplate(), description="What its pod needs.")
+    template: RunPodTemplate = Field(default=RunPodTemplate(), description="What its pod needs.")

@@ -7,8 +7,8 @@ from pydantic import JsonValue, StringConstraints
 
 from interact_api.plain import is_list, is_mapping
 
-_PART: Final = r"(?:[A-Za-z0-9_$@-]+|\[(?:[0-9]{1,6}|\"[^\"\\\]]{1,128}\")\])"
-JSON_PATH_PATTERN: Final = rf"^(\.?{_PART}(\.?{_PART}){{0,31}})?$"
+_PART: Final = r"(?:[A-Za-z0-9_$@-]+|\[(?:[0-9]{1,6}|\"[^\"\\\]]+\")\])"
+JSON_PATH_PATTERN: Final = rf"^(\.?{_PART}(\.?{_PART})*)?$"
 JsonPath = Annotated[str, StringConstraints(max_length=512, pattern=JSON_PATH_PATTERN)]
 """Keys with dots between them, indexes and odd keys in brackets; empty is the whole document."""
 _STEP: Final = re.compile(r"\.?(?:([A-Za-z0-9_$@-]+)|\[([0-9]+)\]|\[\"([^\"]+)\"\])")

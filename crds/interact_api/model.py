@@ -98,6 +98,21 @@ class Rule:
     holds: Callable[[Any], bool]
 
 
+@dataclass(frozen=True)
+class Move:
+    """A condition over an object and what it was before, said twice as a `Rule` is.
+
+    Attributes:
+        cel: The expression Kubernetes evaluates; ``oldSelf`` is the object before.
+        message: What must hold, and what to do about it.
+        holds: The same over both models, before and after. A property test compares the verdicts.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any, Any], bool]
+
+
 class Model(BaseModel):
     """A value of the contract; equal by its fields, never changed in place."""
 
@@ -108,10 +123,13 @@ class Model(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         allow_inf_nan=False,
+        defer_build=True,  # a process uses few of them: built when it does
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
     """Conditions over the whole object."""
+    moves: ClassVar[tuple[Move, ...]] = ()
+    """Conditions over the whole object and what it was before; Kubernetes alone enforces them."""
     list_keys: ClassVar[dict[str, tuple[str, ...]]] = {}
     """Lists whose entries are told apart by these fields (Kubernetes' list-map keys)."""
 
@@ -130,7 +148,9 @@ class Model(BaseModel):
         for field, keys in self.list_keys.items():
             entries = [tuple(getattr(one, key) for key in keys) for one in getattr(self, field)]
             twice = sorted({entry for entry in entries if entries.count(entry) > 1})
-            broken += [f"{field} has {'/'.join(entry)!r} twice; remove one" for entry in twice]
+            broken += [
+                f"{field} has {'/'.join(map(str, entry))!r} twice; remove one" for entry in twice
+            ]
         if broken:
             raise PydanticCustomError("rule", "{message}", {"message": "; ".join(broken)})
         return self

@@ -13,13 +13,14 @@ MAX_CHOICES: Final = 12
 def page(kind: Kind) -> str:
     """The Markdown page of a kind: one row a field, then the rules over whole objects."""
     schema = structural.schema(kind.model)
+    scope = "namespaced" if kind.scope == "Namespaced" else "of the cluster"
     lines = [
         MARK,
         f"# {kind.kind}",
         "",
         str(schema["description"]),
         "",
-        f"`apiVersion: {GROUP}/{VERSION}`, short name `{kind.short}`, namespaced.",
+        f"`apiVersion: {GROUP}/{VERSION}`, short name `{kind.short}`, {scope}.",
         f"`kubectl explain {kind.plural}.spec` says the same.",
         "",
     ]

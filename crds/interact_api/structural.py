@@ -87,9 +87,11 @@ def _object(kind: type[Model], given: Schema, definitions: Schema) -> Schema:
                 _alias(_entry(kind.model_fields[field].annotation), key) for key in keys
             ],
         }
-    if kind.rules:
+    said = [(one.cel, one.message) for one in kind.rules]
+    said += [(one.cel, one.message) for one in kind.moves]
+    if said:
         built["x-kubernetes-validations"] = [
-            {"rule": rule.cel, "message": rule.message} for rule in kind.rules
+            {"rule": rule, "message": message} for rule, message in said
         ]
     return built
 

@@ -93,7 +93,91 @@ status:
   framesPerSecond: 12
   lag: 4
 """)
-FULL = {"operator": FULL_OPERATOR, "pipeline": FULL_PIPELINE}
+FULL_RUN = yaml.safe_load(
+    """
+apiVersion: interact.science/v1alpha1
+kind: ExternalRun
+metadata: {name: reduce-1}
+spec:
+  driver: slurm
+  system: hpc
+  slurm: {script: "python reduce.py", partition: debug, constraint: gpu, timeLimitMinutes: 30, nodes: 1,
+          tasks: 2, cpusPerTask: 4, memoryMegabytes: 512, gpusPerNode: 1, artifacts: [sum.npy], requeue: true}
+  parameters: [{name: threshold, value: 3.5}, {name: shape, value: [2, {a: null}]}]
+  inputs: [{name: scan, path: data/scan 1.h5, bytes: 12}, {name: dark, object: bucket/dark}]
+  timeout: 30m
+  waitingTimeout: 1h
+  deadline: 2h
+  retry: {limit: 2, backoff: 5s, maxBackoff: 1m, reasons: [Timeout, NodeFail]}
+  cancel: false
+  suspend: true
+  ttlAfterFinished: 24h
+status:
+  phase: RUNNING
+  attempt: 2
+  reason: Running
+  message: on node-1
+  observedGeneration: 1
+  conditions:
+  - {type: Running, status: "True", reason: Running, lastTransitionTime: "2026-01-02T03:04:05Z"}
+  - {type: Failed, status: "False", reason: Running, lastTransitionTime: "2026-01-02T03:04:05Z"}
+  driver: slurm
+  system: hpc
+  idempotencyKey: xrun-ab1a4cdc3f253019-2
+  externalId: "992"
+  handle: {externalId: "992", data: {folder: runs/a}}
+  attempts:
+  - {number: 1, phase: FAILED, reason: NodeFail, message: gone, externalId: "991",
+     createdTime: "2026-01-02T03:04:05Z", submittedTime: "2026-01-02T03:04:06Z",
+     endedTime: "2026-01-02T03:05:05Z"}
+  - {number: 2, phase: RUNNING}
+  detail: {state: RUNNING}
+  results: {total: 12.5}
+  artifacts: [{name: sum, path: sum.npy, bytes: 3, sha256: DIGEST}]
+  answers: reduce-1-answers
+  startTime: "2026-01-02T03:04:05Z"
+""".replace("DIGEST", "ab" * 32)
+)
+FULL_SYSTEM = yaml.safe_load("""
+apiVersion: interact.science/v1alpha1
+kind: ExternalSystem
+metadata: {name: hpc}
+spec:
+  label: The cluster
+  description: Ask the operators.
+  driver: http
+  http:
+    url: https://reduce.example:8443/api
+    caBundle: PEM
+    auth: bearer
+    timeout: 5s
+    idempotencyHeader: Idempotency-Key
+    submit: {method: POST, path: /jobs, body: {parameters: "{parameters}"}}
+    id: job.id
+    check: {path: "/jobs/{id}", query: {full: "1"}}
+    state: job.state
+    states: {DONE: Succeeded, PROCESSING: Running}
+    lookup: {path: "/jobs?key={key}"}
+    lookupId: jobs[0].id
+    cancel: {method: DELETE, path: "/jobs/{id}"}
+    collect: {path: "/jobs/{id}/results"}
+    results: data
+  secret: hpc-credentials
+  namespaces: [stem, "*"]
+  maxRuns: 50
+  pollInterval: 5s
+status:
+  observedGeneration: 1
+  runs: 2
+  conditions:
+  - {type: Ready, status: "True", reason: Ready, lastTransitionTime: "2026-01-02T03:04:05Z"}
+""")
+FULL = {
+    "operator": FULL_OPERATOR,
+    "pipeline": FULL_PIPELINE,
+    "run": FULL_RUN,
+    "system": FULL_SYSTEM,
+}
 STRANGE = st.one_of(
     st.none(),
     st.booleans(),
@@ -102,7 +186,8 @@ STRANGE = st.one_of(
     st.sampled_from(
         ["", "a", "A", "a b", "3", "0.5", "true", "30s", "1Gi", "a.b", "x" * 64, "source", "zip",
          "latest", "none", "sink", "source.frames", "external", "streaming", "invocation", "/x",
-         "INTERACT_A", "int", "str-enum", "any", "dense|image", "Ready", "é"]
+         "INTERACT_A", "int", "str-enum", "any", "dense|image", "Ready", "é", "slurm", "http", "human",
+         "CREATED", "FAILED", "True", "../x", "https://a.b/c"]
     ),
     st.just([]),
     st.just({}),
@@ -147,7 +232,8 @@ EDITS = st.lists(
             st.sampled_from(["replace", "remove", "double", "add"]),
             STRANGE,
             st.sampled_from(["scale", "replicas", "value", "driver", "options", "minimum", "role",
-                             "secret", "secretRef", "x", "nodeName"]),
+                             "secret", "secretRef", "x", "nodeName", "operator", "slurm", "human", "custom",
+                             "kubernetesJob", "object", "template", "serviceAccountName"]),
         ),
     ),
     max_size=3,
@@ -156,7 +242,7 @@ EDITS = st.lists(
 TEXTS = (
     "", "a", "b", "a-1", "a.b", "A_b", "-a", "a-", "a b", "a\n", "\ta", "é", "x" * 63, "x" * 64, "x" * 254,
     "30s", "1.5m", "1h30m", "5", "100m", "1Gi", "0.5", "any", "dense|image", "dense|any", "source.frames",
-    "INTERACT_X", "X", "/data", "Exists", "Equal", "NoSchedule", "DoNotSchedule", "Always", "OnRootMismatch",
+    "INTERACT_X", "X", "/data", "a/b c.h5", "../a", "https://a.example/b", "http://127.0.0.1:80/", "*", "/jobs/{id}", "Exists", "Equal", "NoSchedule", "DoNotSchedule", "Always", "OnRootMismatch",
 )  # fmt: skip
 LOOSE = (None, True, 3, "a", {}, [], {"a": [1, None]})
 WHOLE = (
@@ -185,7 +271,7 @@ PARTS = (*WHOLE, 0.25, 1e300, -0.0, 1e-300)
 
 @functools.cache
 def matching(pattern):
-    return tuple(text for text in TEXTS if re.search(pattern.replace("$", r"\Z"), text))
+    return tuple(text for text in TEXTS if re.search(re.sub(r"\$$", r"\\Z", pattern), text))
 
 
 def conforming(node, draw):

@@ -20,15 +20,15 @@ _KINDS = {
     "batch/v1": "Job CronJob",
     "coordination.k8s.io/v1": "Lease",
     "autoscaling/v2": "HorizontalPodAutoscaler",
-    "interact.science/v1alpha1": "Pipeline InteractOperator",
+    "interact.science/v1alpha1": "Pipeline InteractOperator ExternalRun ExternalSystem",
     "networking.k8s.io/v1": "NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "Role RoleBinding ClusterRole ClusterRoleBinding",
     "storage.k8s.io/v1": "StorageClass",
     "v1": "ConfigMap Event Namespace Node PersistentVolume PersistentVolumeClaim Pod ResourceQuota Secret Service ServiceAccount",
 }  # fmt: skip
-_WITHOUT_NAMESPACE = {"clusterroles", "clusterrolebindings", "customresourcedefinitions", "namespaces",
-                      "nodes", "persistentvolumes", "storageclasses"}  # fmt: skip
+_WITHOUT_NAMESPACE = {"clusterroles", "clusterrolebindings", "customresourcedefinitions", "externalsystems",
+                      "namespaces", "nodes", "persistentvolumes", "storageclasses"}  # fmt: skip
 
 
 def plural(kind: str) -> str:
