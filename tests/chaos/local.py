@@ -153,6 +153,11 @@ class LocalRun(Run):
         await self.stop((operator, replica))
         self.start(operator, replica)
 
+    async def update(self, operator: str) -> None:
+        """SIGTERM, wait for a clean end, start again: one replica after the other."""
+        for replica in self.replicas(operator):
+            await self.roll(operator, replica)
+
     async def kill_nats(self) -> None:
         """kill -9, and start again with the same files at the same address."""
         self.nats.kill()

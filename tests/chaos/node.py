@@ -2,16 +2,18 @@
 
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cluster.kube import Kube
 from cluster.node import Node
-from interact import _jetstream, _server, _spec
+from interact import Batch, _codec, _jetstream, _server, _spec
 from interact_api import names
+from interact_api.wire import Header
 from scenarios.stage import Stage
 
 from chaos import pipeline
@@ -30,6 +32,7 @@ class NodeRun(Run):
     ) -> None:
         super().__init__(setup, folder)
         self._stage, self._kube, self._node, self._life = stage, kube, node, life
+        self.broker: _jetstream.JetStream
 
     async def kill(self, operator: str, *replicas: int) -> None:
         """kill -9 of the processes of as many pods, or of all."""
@@ -50,6 +53,23 @@ class NodeRun(Run):
         process = self._node.pod(pod).process
         if process is not None:
             process.send_signal(signal.SIGKILL)
+
+    async def update(self, operator: str) -> None:
+        """Give its pods another annotation, and wait until those with it have taken over."""
+        code = self.setup.graph.code[operator]
+        said = {"template": {"annotations": {"update": operator}}}
+        self._kube.patch("interactoperators", code, {"spec": said})
+        name = names.workload(PIPELINE, operator)
+        await self.until(lambda: rolled(self._kube.get("deployments", name), operator), "it rolled")
+
+    async def letters(self) -> list[tuple[Header, Batch]]:
+        """The dead letters that are kept, in their order."""
+        assert self._kube.namespace
+        stream = names.dead_letter_stream(self._kube.namespace, PIPELINE)
+        state = (await self.broker.context.stream_info(stream)).state
+        numbers = range(state.first_seq, state.last_seq + 1) if state.messages else ()
+        kept = [await self.broker.context.get_msg(stream, number) for number in numbers]
+        return [_codec.decode(one.data or b"") for one in kept]
 
     async def kill_nats(self) -> None:
         """kill -9, and start again with the same files at the same address."""
@@ -78,6 +98,15 @@ class NodeRun(Run):
         return "\n".join([*lines, *map(str, self.told.values())])
 
 
+def rolled(deployment: Mapping[str, Any], update: str) -> bool:
+    """Whether all pods of a Deployment are ready, and have the annotation of an update."""
+    spec, status = deployment["spec"], deployment.get("status", {})
+    wanted = spec["template"]["metadata"].get("annotations", {}).get("update")
+    seen = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    there = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
+    return wanted == update and seen and there == {spec["replicas"]}
+
+
 class OnNode:
     """Plays rows on the test node.
 
@@ -97,6 +126,7 @@ class OnNode:
         nats = self._stage.nats
         async with _jetstream.connect(nats.url, name="chaos", token=nats.token) as broker:
             run = NodeRun(setup, self._folder, self._stage, self._kube, self._node, self._life)
+            run.broker = broker
             subject = names.status_subject(namespace, PIPELINE, "all")
             await broker.watch(f"{subject.rpartition('.')[0]}.>", run.hear)
             self._stage.controller()

@@ -2,7 +2,7 @@
 
 from chaos.local import Local
 from chaos.pipeline import DIAMOND, Setup
-from chaos.table import row
+from chaos.table import CLUSTER, LOCAL, Substrate, row
 
 BAD = 501
 THOUSAND = Setup(rows=25, parameters={"sums": {"bad": BAD}, "frames": {"pause": 0.0}}, gate=0)
@@ -93,7 +93,7 @@ TIMEOUT = ("timeout", "crash")
 TRIED = "kernelTimeout 1 s, ack wait 2 s, attempts 2"
 
 
-async def _given_up(on: Local, how: str, *kinds: str) -> None:
+async def _given_up(on: Substrate, how: str, *kinds: str) -> None:
     setup = Setup(
         attempts=2, ack_wait="2s", kernel_timeout=1.0, parameters={"sums": {"bad": 201, "how": how}}
     )
@@ -115,8 +115,14 @@ async def a_kernel_holds_the_lock_for_ever(on: Local) -> None:
     await _given_up(on, "hold", *TIMEOUT)
 
 
-@row("one frame kills the process (SIGKILL, as for memory)", "a kernel", ENDS, settings=TRIED)
-async def a_kernel_is_killed_by_a_frame(on: Local) -> None:
+@row(
+    "one frame kills the process (SIGKILL, as for memory; on a cluster for memory)",
+    "a kernel",
+    ENDS,
+    settings=TRIED,
+    on=(LOCAL, CLUSTER),
+)
+async def a_kernel_is_killed_by_a_frame(on: Substrate) -> None:
     await _given_up(on, "kill", "crash")
 
 

@@ -6,18 +6,23 @@ import numpy as np
 
 from chaos.local import Local, LocalRun, Nats
 from chaos.pipeline import Setup
-from chaos.table import row
+from chaos.table import CLUSTER, LOCAL, Substrate, row
 
 LONG = Setup(ack_wait="600s", replicas=3)
 SETTINGS = "ack wait 600 s: nothing waits for it"
 
 
-@row("SIGTERM and start, one after the other", "every process", settings=SETTINGS)
-async def every_operator_is_rolled(on: Local) -> None:
+@row(
+    "SIGTERM and start, one after the other (rolling update)",
+    "every process",
+    settings=SETTINGS,
+    on=(LOCAL, CLUSTER),
+)
+async def every_operator_is_rolled(on: Substrate) -> None:
     async with on.running(LONG) as run:
         await run.reached(0.1)
-        for operator, replica in [*run.processes]:
-            await run.roll(operator, replica)
+        for operator in run.setup.graph.code:
+            await run.update(operator)
         await run.finished()
         run.exact()
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from interact_api.pipeline import Storage
 
 from chaos.pipeline import Setup
-from chaos.table import EXACT, FILE, LOCAL, NODE, Substrate, row
+from chaos.table import CLUSTER, EXACT, FILE, LOCAL, NODE, Substrate, row
 
 if TYPE_CHECKING:
     from chaos.node import OnNode
 
 BOTH = (LOCAL, NODE)
+EVERYWHERE = (LOCAL, NODE, CLUSTER)
 FILES = Setup(storage=Storage.FILE)
 AGAIN = "exact, but the sink is given again what came after its last checkpoint"
 
@@ -40,7 +41,7 @@ async def a_kernel_replica_is_killed(on: Substrate) -> None:
         run.exact()
 
 
-@row("kill -9", "all replicas of a kernel", on=BOTH)
+@row("kill -9", "all replicas of a kernel", on=EVERYWHERE)
 async def all_kernel_replicas_are_killed(on: Substrate) -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)
@@ -49,7 +50,7 @@ async def all_kernel_replicas_are_killed(on: Substrate) -> None:
         run.exact()
 
 
-@row("kill -9, twice", "a reducer", on=BOTH)
+@row("kill -9, twice", "a reducer", on=EVERYWHERE)
 async def the_reducer_is_killed(on: Substrate) -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)
@@ -81,7 +82,7 @@ async def every_operator_is_killed(on: Substrate) -> None:
         run.exact(once=False)
 
 
-@row("kill -9, started again with its files", "nats-server", EXACT, storage=FILE, on=BOTH)
+@row("kill -9, started again with its files", "nats-server", EXACT, storage=FILE, on=EVERYWHERE)
 async def the_server_is_killed(on: Substrate) -> None:
     async with on.running(FILES) as run:
         await run.reached(0.3)
@@ -111,7 +112,7 @@ async def everything_is_killed(on: Substrate) -> None:
         run.exact(once=False)
 
 
-@row("kill -9, another one starts", "the controller", on=(NODE,))
+@row("kill -9, another one starts", "the controller", on=(NODE, CLUSTER))
 async def the_controller_is_killed(on: "OnNode") -> None:
     async with on.running(Setup()) as run:
         await run.reached(0.2)

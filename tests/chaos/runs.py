@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from interact import Batch
 from interact_api import report
 from interact_api.report import Report
+from interact_api.wire import Header
 
 from chaos import pipeline
 from chaos.pipeline import Setup
@@ -43,6 +45,10 @@ class Run(ABC):
     @abstractmethod
     async def kill(self, operator: str, *replicas: int) -> None:
         """kill -9 of these replicas, or of all; they are started again."""
+
+    @abstractmethod
+    async def update(self, operator: str) -> None:
+        """End every replica with time to finish, and start it again, as a rolling update does."""
 
     @abstractmethod
     async def kill_nats(self) -> None:
@@ -129,6 +135,10 @@ class Run(ABC):
             lambda: all((one := self.tells(end)) is not None and one.state == "done" for end in ends),
             "the reducer and the sink are done",
         )  # fmt: skip
+
+    @abstractmethod
+    async def letters(self) -> list[tuple[Header, Batch]]:
+        """The dead letters that are kept, in their order."""
 
     @abstractmethod
     def words(self) -> str:

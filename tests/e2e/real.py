@@ -14,7 +14,6 @@ from cluster import binaries
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT.parent / "shared" / "tools" / "cluster"
 SYSTEM = "interact-system"
-RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 EXAMPLE_OPERATORS = ("scan-reader", "center-of-mass-partial", "center-of-mass-reduce", "dpc", "virtual-bfdf-partial",
                      "scan-image", "diffraction-pattern-accumulator", "image-display")  # fmt: skip
 IMAGES = ("base", "controller", "nats", *EXAMPLE_OPERATORS)
@@ -68,9 +67,13 @@ class Images:
             self._build(docker)
             self._load()
 
+    def name(self, image: str) -> str:
+        """One of them, as pods name it."""
+        return f"{self.prefix}/{image}:{self.tag}"
+
     def names(self) -> list[str]:
         """All of them."""
-        return [f"{self.prefix}/{name}:{self.tag}" for name in IMAGES]
+        return [self.name(image) for image in IMAGES]
 
     def _build(self, docker: bool) -> None:
         given = {"IMAGE_PREFIX": self.prefix, "IMAGE_TAG": self.tag, "ONLY": " ".join(IMAGES)}
@@ -137,10 +140,10 @@ class Cluster:
         text = manifest if isinstance(manifest, str) else yaml.safe_dump(manifest)
         self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", given=text)
 
-    def namespace(self, name: str) -> None:
-        """Make a namespace under Pod Security *restricted*."""
+    def namespace(self, name: str, security: str = "restricted") -> None:
+        """Make a namespace under a level of Pod Security."""
         self.kubectl("create", "namespace", name)
-        self.kubectl("label", "namespace", name, RESTRICTED)
+        self.kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={security}")
 
     @staticmethod
     def _program(name: str) -> str:

@@ -16,6 +16,7 @@ def sums(
     *,
     bad: int = Param(-1, description="The frame to fail on; -1 for none."),
     how: Literal["raise", "again", "wait", "hold", "slow", "kill", "leave"] = Param("raise"),
+    memory: int = Param(0, unit="MiB", minimum=0, description="Taken before it kills itself."),
     pause: float = Param(0.0, unit="s", minimum=0),
     gain: float = Param(1.0),
     shift: float = Param(0.0, scope="scan"),
@@ -27,7 +28,7 @@ def sums(
             frames = frames.select(index != bad)
             index = frames.index
         else:
-            _misbehave(how)
+            _misbehave(how, memory)
     if pause:
         threading.Event().wait(pause)
     total = frames.data.sum(axis=(1, 2), dtype=np.int64)
@@ -38,12 +39,13 @@ def sums(
     )  # fmt: skip
 
 
-def _misbehave(how: str) -> None:
+def _misbehave(how: str, memory: int) -> None:
     if how == "raise":
         raise ValueError("a frame nobody can sum")
     if how == "again":
         raise TransientError("come back later")
-    if how == "kill":  # what the kernel does to a process that takes too much memory
+    if how == "kill":  # what happens to a process that takes too much memory; or really that
+        np.ones(memory << 20, np.uint8)
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "wait":
         threading.Event().wait(600)
