@@ -29,6 +29,8 @@ RESOURCES: Final = {
     Kind.OPERATOR: (GROUP, "v1alpha1", "interactoperators"),
     Kind.DEPLOYMENT: ("apps", "v1", "deployments"),
     Kind.POD: ("", "v1", "pods"),
+    Kind.EXTERNAL_RUN: (GROUP, "v1alpha1", "externalruns"),
+    Kind.EXTERNAL_SYSTEM: (GROUP, "v1alpha1", "externalsystems"),
 }
 LOGIN_SECONDS: Final = 300
 """How long a token is used; the kubelet renews it earlier than it expires."""

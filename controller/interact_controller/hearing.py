@@ -15,6 +15,7 @@ OPERATOR_SECONDS: Final = 1.0
 CHILD_SECONDS: Final = 0.5
 """How long news about Deployments and pods are gathered: they come in bursts."""
 _CHILDREN: Final = frozenset({Kind.DEPLOYMENT, Kind.POD})
+_EXTERNAL: Final = frozenset({Kind.EXTERNAL_RUN, Kind.EXTERNAL_SYSTEM})
 _NOISE: Final = "deployment.kubernetes.io/"
 """What annotations begin with that Kubernetes' own controllers keep."""
 
@@ -101,7 +102,7 @@ class Hearing:
             self.queue.wake(key)
             for pipeline in sorted(self._used.get(key, ())):
                 self.queue.wake(pipeline)
-        elif key.kind is Kind.PIPELINE:
+        elif key.kind is Kind.PIPELINE or key.kind in _EXTERNAL:
             self.queue.wake(key)
         else:
             self._wake_pipelines(key, self.objects.pipeline_of(key))

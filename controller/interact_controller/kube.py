@@ -31,7 +31,11 @@ _ROOTS: Final = {
     Kind.OPERATOR: (f"/apis/{GROUP}/v1alpha1", "interactoperators"),
     Kind.DEPLOYMENT: ("/apis/apps/v1", "deployments"),
     Kind.POD: ("/api/v1", "pods"),
+    Kind.EXTERNAL_RUN: (f"/apis/{GROUP}/v1alpha1", "externalruns"),
+    Kind.EXTERNAL_SYSTEM: (f"/apis/{GROUP}/v1alpha1", "externalsystems"),
 }
+CLUSTERWIDE: Final = frozenset({Kind.EXTERNAL_SYSTEM})
+"""Kinds that are in no namespace."""
 VERSIONS: Final = {
     kind: root.removeprefix("/apis/").removeprefix("/api/") for kind, (root, _) in _ROOTS.items()
 }
@@ -202,10 +206,18 @@ def _error(status: int, told: bytes) -> ClusterError:
     return Refused(words, status)
 
 
+def _list(kind: Kind, namespace: str) -> str:
+    """Where all objects of a kind are, or those in a namespace."""
+    root, plural = _ROOTS[kind]
+    within = f"/namespaces/{namespace}" if namespace and kind not in CLUSTERWIDE else ""
+    return f"{root}{within}/{plural}"
+
+
 def path(key: Key, subresource: str = "") -> str:
     """Where an object is."""
     root, plural = _ROOTS[key.kind]
-    found = f"{root}/namespaces/{key.namespace}/{plural}/{key.name}"
+    within = "" if key.kind in CLUSTERWIDE else f"/namespaces/{key.namespace}"
+    found = f"{root}{within}/{plural}/{key.name}"
     return f"{found}/{subresource}" if subresource else found
 
 
@@ -284,8 +296,7 @@ class Kubernetes:
         self, kind: Kind, namespace: str = "", *, labels: str = ""
     ) -> AsyncIterator[list[Manifest]]:
         """All objects of a kind, some hundreds at a time; of all namespaces if none is given."""
-        root, plural = _ROOTS[kind]
-        where = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+        where = _list(kind, namespace)
         query = {"limit": str(self._page), **({"labelSelector": labels} if labels else {})}
         while True:
             told = mapping(_decode(await self._api.request("GET", where, **query)))
@@ -297,8 +308,7 @@ class Kubernetes:
 
     async def glance(self, kind: Kind, namespace: str = "", *, labels: str = "") -> "Glance":
         """What there is of a kind: uids and versions only, as of one moment."""
-        root, plural = _ROOTS[kind]
-        where = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+        where = _list(kind, namespace)
         query = {"limit": str(self._page), **({"labelSelector": labels} if labels else {})}
         found: dict[Key, tuple[str, int]] = {}
         while True:

@@ -25,6 +25,12 @@ from interact_controller import (
 )
 from interact_controller.election import Lease, Terms
 from interact_controller.events import Teller
+from interact_controller.external import failpoints
+from interact_controller.external.calls import Tenure
+from interact_controller.external.drivers import known
+from interact_controller.external.office import Bounds, Given, Office
+from interact_controller.external.shelf import ReleaseShelf
+from interact_controller.fork import Fork
 from interact_controller.hearing import Hearing
 from interact_controller.ports import World
 from interact_controller.queue import Queue
@@ -52,6 +58,7 @@ class Parts:
     world: World
     hearing: Hearing
     queue: Queue
+    office: Office
     relist: Relist
     resync: Resync
     teller: Teller
@@ -81,8 +88,10 @@ async def run(
             health.leading = True
             health.beat()
             metrics.leading(True)
-            async with parts(settings, connection, identity, lease, health.beat) as made:
+            hit = failpoints.from_environment(environment)
+            async with parts(settings, connection, identity, lease, health.beat, hit) as made:
                 await made.relist.first()
+                await made.office.start()
                 health.ready = True
                 logger.info("ready", extra={"pipelines": len(made.world.store.all(Kind.PIPELINE))})
                 await _work(made, settings, connection, lease, take_signals)
@@ -95,6 +104,7 @@ async def parts(
     identity: str,
     lease: Lease,
     beat: Callable[[], None],
+    hit: failpoints.Hit = failpoints.nothing,
 ) -> AsyncIterator[Parts]:
     """Make everything and join it together."""
     async with AsyncExitStack() as stack:
@@ -110,7 +120,8 @@ async def parts(
             return wait
 
         keys = Queue(look, beat)
-        hearing = Hearing(objects, keys, beat)
+        fork = Fork(keys)
+        hearing = Hearing(objects, fork, beat)
         teller = Teller(api, hearing.took, hearing.gone, instance=identity)
         installation = settings.installation or await teller.installation(
             settings.namespace, INSTALLATION, secrets.token_hex(8)
@@ -125,7 +136,13 @@ async def parts(
         broker.on_report(reports.hear)
         broker.on_connected(resync.soon)
         relist = Relist(teller, objects, hearing, scopes(settings), beat)
-        yield Parts(world, hearing, keys, relist, resync, teller)
+        given = Given(
+            cluster=teller, objects=objects, shelf=ReleaseShelf(api, settings.namespace),
+            policy=policy, tenure=Tenure(lease.remaining, lease.longest),
+            makers=known.makers(api, policy), bounds=bounds(settings), hit=hit, beat=beat,
+        )  # fmt: skip
+        fork.external = Office(given)
+        yield Parts(world, hearing, keys, fork.external, relist, resync, teller)
 
 
 async def _work(
@@ -157,14 +174,27 @@ async def _work(
             ), name="sweep",
         )  # fmt: skip
         looks = group.create_task(made.queue.run(), name="looks")
+        runs = group.create_task(made.office.run(), name="external runs")
         made.hearing.all()
         try:
             await asyncio.Event().wait()
         finally:
             made.queue.stop()
+            made.office.stop()
             with suppress(TimeoutError):
                 async with asyncio.timeout(queue.STOP_SECONDS):
-                    await asyncio.wait([looks])
+                    await asyncio.wait([looks, runs])
+
+
+def bounds(settings: Settings) -> Bounds:
+    """What the administrator decided about external runs."""
+    return Bounds(
+        runs=settings.external_runs,
+        cancel_seconds=settings.external_cancel_seconds,
+        claim_seconds=settings.external_claim_seconds,
+        sweep_seconds=settings.sweep_seconds,
+        status_seconds=settings.status_seconds,
+    )
 
 
 def scopes(settings: Settings) -> tuple[Scope, ...]:

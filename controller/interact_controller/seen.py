@@ -18,6 +18,8 @@ class Kind(StrEnum):
     OPERATOR = "InteractOperator"
     DEPLOYMENT = "Deployment"
     POD = "Pod"
+    EXTERNAL_RUN = "ExternalRun"
+    EXTERNAL_SYSTEM = "ExternalSystem"
 
 
 class Key(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from interact_api.quantities import byte_count
 
 from interact_controller.policy import Policy
@@ -45,6 +45,9 @@ VARIABLES: Final = (
     Variable("SWEEP_SECONDS", "300", "between two looks for streams whose pipeline is gone"),
     Variable("STATUS_SECONDS", "10", "least pause between writes of figures"),
     Variable("SCALE_DOWN_SECONDS", "120", "calm before an operator gets fewer replicas"),
+    Variable("EXTERNAL_RUNS", "200", "most attempts of external runs at once in all"),
+    Variable("EXTERNAL_CANCEL_SECONDS", "300", "work is asked to stop before its run ends"),
+    Variable("EXTERNAL_CLAIM_SECONDS", "86400", "work whose run is gone is tried to be stopped"),
     Variable("LEASE_NAME", "interact-controller", "the Lease's name"),
     Variable("LEASE_SECONDS", "15", "how long a dead leader is waited for"),
     Variable("STREAM_BYTES", "256Mi", "of a stream whose port names none"),
@@ -80,6 +83,9 @@ class Settings:
     sweep_seconds: float
     status_seconds: float
     scale_down_seconds: float
+    external_runs: int
+    external_cancel_seconds: float
+    external_claim_seconds: float
     lease_name: str
     lease_seconds: float
     stream_bytes: int
@@ -147,6 +153,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         sweep_seconds=asked.value("SWEEP_SECONDS", _seconds),
         status_seconds=asked.value("STATUS_SECONDS", _seconds),
         scale_down_seconds=asked.value("SCALE_DOWN_SECONDS", _seconds),
+        external_runs=asked.value("EXTERNAL_RUNS", _whole(1, 100_000)),
+        external_cancel_seconds=asked.value("EXTERNAL_CANCEL_SECONDS", _seconds),
+        external_claim_seconds=asked.value("EXTERNAL_CLAIM_SECONDS", _seconds),
         lease_name=asked.text("LEASE_NAME"),
         lease_seconds=asked.value("LEASE_SECONDS", _lease),
         stream_bytes=asked.value("STREAM_BYTES", _bytes),

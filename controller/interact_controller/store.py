@@ -13,7 +13,7 @@ from interact_controller.seen import Key, Kind, Manifest
 
 _POD_STATUS: Final = ("phase", "conditions", "containerStatuses")
 _UNREAD: Final = "kubectl.kubernetes.io/last-applied-configuration"
-_PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD})
+_PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD, Kind.EXTERNAL_RUN})
 """Many and read one at a time: kept as compressed JSON, a tenth of the memory of objects."""
 _QUICK: Final = 1
 """zlib's quickest level."""

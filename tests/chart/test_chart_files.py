@@ -156,8 +156,15 @@ def test_your_own_nats_takes_the_place_of_the_bundled_one():
 def test_with_named_namespaces_nothing_is_granted_elsewhere():
     made = rendered({"watchNamespaces": ["stem", "eels"], "rbac.aggregate": False})
 
-    assert "ClusterRole" not in kinds(made)
-    assert "ClusterRoleBinding" not in kinds(made)
+    systems = "interact-system-interact-controller-systems"  # they are in no namespace
+    assert kinds(made)["ClusterRole"] == kinds(made)["ClusterRoleBinding"] == [systems]
+    assert only(made, "ClusterRole", systems)["rules"] == [
+        {
+            "apiGroups": ["interact.science"],
+            "resources": ["externalsystems"],
+            "verbs": ["get", "list", "watch"],
+        }
+    ]
     roles = {
         (one["metadata"]["namespace"], one["metadata"]["name"])
         for one in made
@@ -175,7 +182,7 @@ def test_the_controller_gets_these_rights_and_no_others():
     made = rendered()
 
     granted = {
-        (group, resource): sorted(rule["verbs"])
+        (one["kind"], group, resource): sorted(rule["verbs"])
         for one in made
         if one["kind"] in {"Role", "ClusterRole"} and "controller" in one["metadata"]["name"]
         for rule in one["rules"]
@@ -184,15 +191,29 @@ def test_the_controller_gets_these_rights_and_no_others():
         for resource in rule["resources"]
     }
     assert granted == {
-        ("interact.science", "pipelines"): ["get", "list", "watch"],
-        ("interact.science", "interactoperators"): ["get", "list", "watch"],
-        ("interact.science", "pipelines/status"): ["get", "patch", "update"],
-        ("interact.science", "interactoperators/status"): ["get", "patch", "update"],
-        ("apps", "deployments"): ["create", "delete", "get", "list", "patch", "watch"],
-        ("", "pods"): ["get", "list", "watch"],
-        ("", "events"): ["create", "patch"],
-        ("coordination.k8s.io", "leases"): ["create"],
-        ("", "configmaps"): ["create"],
+        ("ClusterRole", "interact.science", "pipelines"): ["get", "list", "watch"],
+        ("ClusterRole", "interact.science", "interactoperators"): ["get", "list", "watch"],
+        ("ClusterRole", "interact.science", "externalruns"): ["delete", "get", "list", "watch"],
+        ("ClusterRole", "interact.science", "externalsystems"): ["get", "list", "watch"],
+        ("ClusterRole", "interact.science", "pipelines/status"): ["get", "patch", "update"],
+        ("ClusterRole", "interact.science", "interactoperators/status"): ["get", "patch", "update"],
+        ("ClusterRole", "interact.science", "externalruns/status"): ["get", "patch", "update"],
+        ("ClusterRole", "apps", "deployments"): [
+            "create",
+            "delete",
+            "get",
+            "list",
+            "patch",
+            "watch",
+        ],
+        ("ClusterRole", "batch", "jobs"): ["create", "delete", "get"],
+        ("ClusterRole", "", "configmaps"): ["get"],
+        ("ClusterRole", "", "pods"): ["get", "list", "watch"],
+        ("ClusterRole", "", "events"): ["create", "patch"],
+        ("Role", "coordination.k8s.io", "leases"): ["create"],
+        ("Role", "", "configmaps"): ["create", "delete", "get", "list", "update"],
+        ("Role", "", "secrets"): ["get"],
+        ("Role", "", "events"): ["create", "patch"],
     }
 
 
