@@ -7,7 +7,7 @@ import pytest
 from interact_api.load import load, resource
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline
-from interact_api.streams import PlanSettings
+from interact_api.stream_plan import PlanSettings
 
 CATALOGUE = """
 apiVersion: interact.science/v1alpha1

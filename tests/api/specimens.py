@@ -240,7 +240,7 @@ EDITS = st.lists(
 )  # fmt: skip
 
 TEXTS = (
-    "", "a", "b", "a-1", "a.b", "A_b", "-a", "a-", "a b", "a\n", "\ta", "é", "x" * 63, "x" * 64, "x" * 254,
+    "", "a", "b", "a-1", "a.b", "A_b", "-a", "a-", "a b", "a\n", "\ta", "é", "x" * 63, "x" * 64, "x" * 254, "a" * 64, "a" * 64,
     "30s", "1.5m", "1h30m", "5", "100m", "1Gi", "0.5", "any", "dense|image", "dense|any", "source.frames",
     "INTERACT_X", "X", "/data", "a/b c.h5", "../a", "https://a.example/b", "http://127.0.0.1:80/", "*", "/jobs/{id}", "Exists", "Equal", "NoSchedule", "DoNotSchedule", "Always", "OnRootMismatch",
 )  # fmt: skip

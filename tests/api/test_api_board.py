@@ -4,7 +4,8 @@ import pytest
 from interact_api.board import MAX_WORDS, SILENCE_SECONDS, Board
 from interact_api.records import MAX_RECORDS
 from interact_api.report import Report, ScanReport
-from interact_api.streams import PlanSettings, plan
+from interact_api.stream_plan import PlanSettings
+from interact_api.streams import plan
 
 RUN = "0" * 32
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from interact_api.choices import Role
 from interact_api.conditions import ConditionType, Reason
 from interact_api.config import OperatorConfig
 from interact_api.flow import Edge, Letters, troubles
-from interact_api.operator import Role
 from interact_api.records import OperatorRecord, ReplicaRecord
 from interact_api.report import Report
 

@@ -4,8 +4,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from interact_api.choices import OnFull
 from interact_api.load import Resources, SpecError, load
-from interact_api.pipeline import OnFull
 
 OPERATOR = """
 apiVersion: interact.science/v1alpha1

@@ -1,10 +1,11 @@
 """The resource models: roles, deliveries, rules, and what a frozen model means."""
 
 import pytest
+from interact_api.choices import Guarantee, OnFull, Role
 from interact_api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from interact_api.model import Metadata
-from interact_api.operator import Guarantee, InteractOperator, OperatorSpec, Role, types
-from interact_api.pipeline import Delivery, OnFull, Pipeline, PipelineOperator
+from interact_api.operator import InteractOperator, OperatorSpec, types
+from interact_api.pipeline import Delivery, Pipeline, PipelineOperator
 from interact_api.template import PodTemplate
 from pydantic import ValidationError
 

@@ -4,7 +4,7 @@ import pytest
 from interact_api import graph, streams
 from interact_api.conditions import Reason
 from interact_api.load import load
-from interact_api.streams import PlanSettings
+from interact_api.stream_plan import PlanSettings
 
 TEXT = """
 apiVersion: interact.science/v1alpha1

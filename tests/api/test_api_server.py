@@ -1,12 +1,14 @@
 """What a real API server says to the CRDs, and to objects of every shape."""
 
+import copy
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from api.specimens import EDITS, FULL, FULL_OPERATOR, FULL_PIPELINE, changed, conforming
+from api import specimens
+from api.specimens import EDITS, FULL_OPERATOR, FULL_PIPELINE, changed, conforming
 from cluster import servers
 from cluster.kube import KubeError, condition
 from hypothesis import Phase, given, settings
@@ -14,13 +16,13 @@ from hypothesis import strategies as st
 from interact_api import crd, structural
 from interact_api.admission import admission_errors
 
+FULL = copy.deepcopy(specimens.FULL)
+FULL["system"]["metadata"]["name"] = f"hpc-{secrets.token_hex(3)}"  # other workers have their own
 KINDS = {one.kind: one for one in crd.KINDS}
 SCHEMAS = {kind: structural.schema(one.model) for kind, one in KINDS.items()}
-OBJECTS = [(kind, path) for kind, schema in SCHEMAS.items()
-           for path, node in structural.walk(schema) if path[:1] in {("spec",), ("status",)} and node.get("properties")]  # fmt: skip
 RELEASED = sorted((servers.CRDS / "released").iterdir())
 BATCH = 20
-WORDS = {"InteractOperator": "operator", "Pipeline": "pipeline"}
+WORDS = {one["kind"]: word for word, one in FULL.items()}
 WORKERS = ThreadPoolExecutor(8)
 
 
@@ -39,6 +41,7 @@ def stored(plane):
         kube.apply(without_status(full))
     yield kube
     kube.delete("namespaces", name)
+    kube.delete("externalsystems", FULL["system"]["metadata"]["name"])
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
@@ -51,18 +54,30 @@ def test_the_crds_are_established_as_they_are_written(stored, kind):
     assert found["spec"]["versions"] == yaml.safe_load(crd.document(kind))["spec"]["versions"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "path"), OBJECTS, ids=lambda one: one if isinstance(one, str) else ".".join(one)
-)
-def test_kubectl_explains_every_field(plane, stored, kind, path):
-    node = dict(structural.walk(SCHEMAS[kind]))[path]
-    asked = ".".join([KINDS[kind].plural, *(step for step in path if step not in {"[]", "*"})])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_api_server_tells_what_every_field_means(stored, kind):
+    """``kubectl explain`` reads what is asked for here."""
+    group = stored.request("GET", "/openapi/v3/apis/interact.science/v1alpha1")
+    (told,) = (
+        one
+        for one in group["components"]["schemas"].values()
+        if any(gvk["kind"] == kind for gvk in one.get("x-kubernetes-group-version-kind", ()))
+    )
+    said = {path: node.get("description") for path, node in structural.walk(told)}
 
-    said = " ".join(plane.kubectl("explain", asked).split())
+    for path, node in structural.walk(SCHEMAS[kind]):
+        if path[:1] in {("spec",), ("status",)}:
+            assert said.get(path) == node.get("description"), path
 
-    for name, child in node["properties"].items():
-        assert f" {name} <" in said
-        assert " ".join(child["description"].split()) in said
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kubectl_explains_the_spec_and_the_status(plane, stored, kind):
+    for part in ("spec", "status"):
+        said = " ".join(plane.kubectl("explain", f"{KINDS[kind].plural}.{part}").split())
+
+        for name, child in SCHEMAS[kind]["properties"][part]["properties"].items():
+            assert f" {name} <" in said
+            assert " ".join(child["description"].split()) in said
 
 
 SEEDS = st.integers(0, 2**64)
@@ -93,8 +108,14 @@ def refusal(kube, method, path, data):
     return None
 
 
-def compare(objects, ask, examples):
+def compare(objects, ask, examples, before=lambda _kind: None):
     """Ask the API server and `admission_errors` about many objects, and compare.
+
+    Args:
+        objects: A strategy for them.
+        ask: Gives what the API server says to one, None if it takes it.
+        examples: Number of batches.
+        before: Gives the object of a kind that is stored, where those are changes of it.
 
     Gives how many objects there were, and which share was refused.
     """
@@ -105,7 +126,7 @@ def compare(objects, ask, examples):
     def look(batch):
         answers = list(WORKERS.map(ask, batch))
         for one, answer in zip(batch, answers, strict=True):
-            verdict = admission_errors(one)
+            verdict = admission_errors(one, before(one["kind"]))
             refused.append(answer is not None)
             if (answer is None) != (not verdict):
                 differ.append(f"{yaml.safe_dump(one)}\nAPI server: {answer}\nwe: {verdict}")
@@ -118,6 +139,8 @@ def compare(objects, ask, examples):
 @pytest.mark.timeout(400)
 def test_the_api_server_admits_what_admission_errors_admits(stored):
     def of_new(data):
+        if KINDS[data["kind"]].scope == "Cluster":
+            data = data | {"metadata": {"name": "another"}}  # no namespace has room for it
         path = stored.path(KINDS[data["kind"]].plural, namespace="default")
         return refusal(stored, "POST", path, data)
 
@@ -133,17 +156,15 @@ def test_the_api_server_admits_the_statuses_that_admission_errors_admits(stored)
         kind: stored.path(KINDS[kind].plural, FULL[word]["metadata"]["name"])
         for kind, word in WORDS.items()
     }
-    versions = {
-        kind: stored.request("GET", path)["metadata"]["resourceVersion"]
-        for kind, path in paths.items()
-    }
+    there = {kind: stored.request("GET", path) for kind, path in paths.items()}
 
     def of_status(data):
         kind = data["kind"]
-        metadata = data["metadata"] | {"resourceVersion": versions[kind]}
+        version = there[kind]["metadata"]["resourceVersion"]
+        metadata = data["metadata"] | {"resourceVersion": version}
         return refusal(stored, "PUT", f"{paths[kind]}/status", data | {"metadata": metadata})
 
-    _, share = compare(STATUSES, of_status, examples=30)
+    _, share = compare(STATUSES, of_status, examples=30, before=there.__getitem__)
 
     assert 0.1 < share < 0.9
 
@@ -151,18 +172,35 @@ def test_the_api_server_admits_the_statuses_that_admission_errors_admits(stored)
 def test_people_see_columns_and_short_names(plane, stored):
     for full in FULL.values():
         path = KINDS[full["kind"]].plural
+        if full["kind"] == "ExternalRun":
+            begun = {"phase": "CREATED", "attempt": 1}
+            stored.patch_status(path, full["metadata"]["name"], begun)
+            stored.patch_status(path, full["metadata"]["name"], begun | {"attempt": 2})
         stored.patch_status(path, full["metadata"]["name"], full["status"])
 
     operators = plane.kubectl("get", "iop", "-n", stored.namespace).splitlines()
     pipelines = plane.kubectl("get", "ipl", "-n", stored.namespace, "-o", "wide").splitlines()
-    both = plane.kubectl("get", "interact", "-n", stored.namespace, "-o", "name").split()
+    runs = plane.kubectl("get", "xrun", "-n", stored.namespace).splitlines()
+    systems = plane.kubectl("get", "xsys", FULL["system"]["metadata"]["name"]).splitlines()
+    all_of_it = plane.kubectl("get", "interact", "-n", stored.namespace, "-o", "name").split()
 
-    for kind, header in (("InteractOperator", operators[0]), ("Pipeline", pipelines[0])):
+    for kind, header in (
+        ("InteractOperator", operators[0]),
+        ("Pipeline", pipelines[0]),
+        ("ExternalRun", runs[0]),
+        ("ExternalSystem", systems[0]),
+    ):
         shown = [one for one in KINDS[kind].columns if kind == "Pipeline" or not one.priority]
         assert header.split() == " ".join(["NAME", *(one.name.upper() for one in shown)]).split()
     assert operators[1].split()[:2] == ["centre", "True"]
     assert pipelines[1].split()[:5] == ["scan", "Running", "1/2", "12", "4"]
-    assert both == ["interactoperator.interact.science/centre", "pipeline.interact.science/scan"]
+    assert runs[1].split()[:5] == ["reduce-1", "slurm", "RUNNING", "992", "2"]
+    assert systems[1].split()[1:5] == ["True", "http", "2", "50"]
+    assert set(all_of_it) >= {
+        "externalrun.interact.science/reduce-1",
+        "interactoperator.interact.science/centre",
+        "pipeline.interact.science/scan",
+    }
 
 
 def largest_pipeline():
@@ -215,13 +253,16 @@ def test_the_rules_are_affordable_for_the_largest_objects(stored, largest):
 def test_objects_of_an_older_version_survive_the_newer_crds(separate_plane, version):
     own = separate_plane(crds=version)
     kube = own.kube()
-    for full in FULL.values():
+    known = {path.name for path in version.iterdir()}
+    kept_full = [one for one in FULL.values() if f"{KINDS[one['kind']].name}.yaml" in known]
+    for full in kept_full:
         kube.apply(without_status(full))
         kube.patch_status(KINDS[full["kind"]].plural, full["metadata"]["name"], full["status"])
 
     own.install(servers.CRDS)
 
-    for full in FULL.values():
+    assert kept_full
+    for full in kept_full:
         plural, name = KINDS[full["kind"]].plural, full["metadata"]["name"]
         kept = kube.patch(plural, name, {"metadata": {"labels": {"seen": "yes"}}})
         again = kube.patch_status(plural, name, {"observedGeneration": 9})

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from interact_api import streams
+from interact_api.choices import Guarantee, Join, OnFull, Role, Storage
 from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
 from interact_api.graph import GraphError
-from interact_api.operator import Guarantee, Join, Role
-from interact_api.pipeline import OnFull, Storage
-from interact_api.streams import (
+from interact_api.stream_plan import (
     BucketPlan,
     ConsumerPlan,
     DeliverPolicy,
