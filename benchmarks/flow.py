@@ -18,10 +18,11 @@ import yaml
 from interact import Operator, _jetstream, _main, _server, _spec
 from interact._tether import tethered
 from interact_api import report
+from interact_api.choices import Storage
 from interact_api.load import load
-from interact_api.pipeline import Storage
 from interact_api.report import Report
-from interact_api.streams import Plan, PlanSettings, plan
+from interact_api.stream_plan import Plan, PlanSettings
+from interact_api.streams import plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPERATORS = REPOSITORY / "operators"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from interact_api import names
+from interact_api.choices import Join
 from interact_api.flow import Edge, Letters
-from interact_api.operator import InteractOperator, Join
+from interact_api.operator import InteractOperator
 from interact_api.topology import split
 
 from interact_controller.observed import Observed

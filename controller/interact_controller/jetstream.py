@@ -14,7 +14,7 @@ import msgspec
 import nats.errors
 from interact_api import names, report
 from interact_api.report import Report
-from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 

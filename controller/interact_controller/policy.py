@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from interact_api.stream_plan import MIB
 
 CONFIG_LIMIT: Final = 120 * 1024

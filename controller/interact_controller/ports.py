@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from interact_api.board import Board
-from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 
 from interact_controller.policy import Policy
 from interact_controller.scaling import Memory

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator, MutableMapping
 
 from interact_api.board import Board
+from interact_api.choices import Join, Role
 from interact_api.flow import Edge
-from interact_api.operator import Join, Role
 from interact_api.pipeline import PipelineOperator, Scale
 
 from interact_controller import labels

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from interact_api.model import GROUP
-from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 
 from interact_controller.seen import ConsumerSeen, StreamSeen
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from interact_api.choices import Role
 from interact_api.config import OperatorConfig
 from interact_api.flow import Edge, Letters, Trouble
-from interact_api.operator import Role
 from interact_api.records import MAX_RECORDS, OperatorRecord, ReplicaRecord
 from interact_api.report import Report
 

@@ -4,10 +4,9 @@ from typing import Final
 
 from pydantic import Field
 
+from interact_api.choices import Guarantee, Join, OnFull, Role
 from interact_api.model import Model
-from interact_api.operator import Guarantee, Join, Role
 from interact_api.parameters import Value
-from interact_api.pipeline import OnFull
 
 KERNEL_TOLERANCE: Final = 1.25
 """A kernel that does not end is ended between its timeout and so many times that."""

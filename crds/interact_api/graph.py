@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 
 from interact_api import joins, limits, topology
+from interact_api.choices import Join
 from interact_api.conditions import Reason
-from interact_api.operator import (
-    ExecutionMode,
-    InputPort,
-    InteractOperator,
-    Join,
-    OutputPort,
-    types,
-)
+from interact_api.operator import ExecutionMode, InputPort, InteractOperator, OutputPort, types
 from interact_api.parameters import ParameterError, coerce, default_value
 from interact_api.pipeline import Pipeline, PipelineOperator
 from interact_api.problem import GraphError, Problem, listed

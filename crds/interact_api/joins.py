@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from interact_api import topology
+from interact_api.choices import Guarantee, Join, OnFull, Role
 from interact_api.conditions import Reason
-from interact_api.operator import Guarantee, Join, Role
-from interact_api.pipeline import OnFull, Pipeline
+from interact_api.pipeline import Pipeline
 from interact_api.problem import Problem, listed
 from interact_api.topology import Connection, Operators, most_replicas
 

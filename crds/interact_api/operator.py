@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from interact_api.choices import Join, Role
 from interact_api.conditions import Condition
 from interact_api.execution import Driver, Execution, ExecutionMode
 from interact_api.model import (
@@ -18,7 +19,7 @@ from interact_api.model import (
     Word,
 )
 from interact_api.parameters import Parameter, ParameterError, coerce, default_value
-from interact_api.ports import Guarantee, InputPort, Join, OutputPort, types
+from interact_api.ports import InputPort, OutputPort, types
 from interact_api.quantities import Duration
 from interact_api.template import PodTemplate
 
@@ -27,10 +28,8 @@ __all__ = [
     "Driver",
     "Execution",
     "ExecutionMode",
-    "Guarantee",
     "InputPort",
     "InteractOperator",
-    "Join",
     "OperatorSpec",
     "OperatorStatus",
     "OutputPort",
@@ -38,7 +37,6 @@ __all__ = [
     "ParallelConfig",
     "Parameter",
     "ParameterError",
-    "Role",
     "Tag",
     "Trigger",
     "TriggerAudience",
@@ -49,15 +47,6 @@ __all__ = [
 ]
 
 KIND: Final = "InteractOperator"
-
-
-class Role(StrEnum):
-    """The operator's place in a pipeline."""
-
-    SOURCE = "source"
-    TRANSFORM = "transform"
-    REDUCER = "reducer"
-    SINK = "sink"
 
 
 class Parallel(StrEnum):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from interact_api.choices import Guarantee, OnFull, Storage
 from interact_api.model import (
     Bool,
     DigitsInt,
@@ -17,7 +18,6 @@ from interact_api.model import (
     Text,
     Word,
 )
-from interact_api.operator import Guarantee
 from interact_api.parameters import AnyJson
 from interact_api.pipeline_status import PipelineStatus
 from interact_api.ports import Endpoint
@@ -26,21 +26,6 @@ from interact_api.template import PodTemplate
 
 KIND: Final = "Pipeline"
 MAX_REPLICAS: Final = 128
-
-
-class Storage(StrEnum):
-    """Where a stream keeps its messages."""
-
-    FILE = "File"
-    MEMORY = "Memory"
-
-
-class OnFull(StrEnum):
-    """What a producer does when the stream is full."""
-
-    BLOCK = "Block"
-    DROP_OLDEST = "DropOldest"
-    SAMPLE = "Sample"
 
 
 class UpdatePolicy(StrEnum):

@@ -1,10 +1,10 @@
 """Ports of operators: their types, how inputs join, what outputs promise."""
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import Field
 
+from interact_api.choices import Guarantee, Join
 from interact_api.model import Bool, Model, PortName, Text, Word
 
 TYPE_PATTERN: Final = (
@@ -14,21 +14,6 @@ PortType = Annotated[str, Field(pattern=TYPE_PATTERN, max_length=64)]
 
 ENDPOINT_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\.[A-Za-z][A-Za-z0-9_-]*$"
 Endpoint = Annotated[str, Field(pattern=ENDPOINT_PATTERN, max_length=127)]
-
-
-class Join(StrEnum):
-    """How an input meets the operator's other inputs: not, frame by frame, or as a side input."""
-
-    NONE = "none"
-    ZIP = "zip"
-    LATEST = "latest"
-
-
-class Guarantee(StrEnum):
-    """What an output port promises its readers."""
-
-    AT_LEAST_ONCE = "AtLeastOnce"
-    LATEST = "Latest"
 
 
 class InputPort(Model):

@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from interact_api import buckets
+from interact_api.choices import Join, Role
 from interact_api.config import OperatorConfig
-from interact_api.operator import Join, Role
 from interact_api.report import Report, ScanReport
 
 COUNTERS = (

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from interact_api.choices import Storage
 from interact_api.config import OperatorConfig
-from interact_api.pipeline import Storage
 
 MIB: Final = 2**20
+MAX_ACK_PENDING_HELD: Final = 65536
+"""Messages in flight for readers that hold them: reducers between checkpoints, sinks, zips."""
 
 
 class Retention(StrEnum):

@@ -7,12 +7,14 @@ An Interest stream without consumers acknowledges a message and drops it.
 from typing import Final
 
 from interact_api import graph, names, topology
+from interact_api.choices import Guarantee, Join, OnFull, Role, Storage
 from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
-from interact_api.operator import Guarantee, InteractOperator, Join, Role, types
+from interact_api.operator import InteractOperator, types
 from interact_api.parameters import Value, coerce, default_value
-from interact_api.pipeline import OnFull, Pipeline, PipelineOperator, Storage
+from interact_api.pipeline import Pipeline, PipelineOperator
 from interact_api.quantities import byte_count, seconds
 from interact_api.stream_plan import (
+    MAX_ACK_PENDING_HELD,
     BucketPlan,
     ConsumerPlan,
     DeliverPolicy,
@@ -24,19 +26,7 @@ from interact_api.stream_plan import (
 )
 from interact_api.topology import Connection, Operators
 
-__all__ = [
-    "BucketPlan",
-    "ConsumerPlan",
-    "DeliverPolicy",
-    "Discard",
-    "Plan",
-    "PlanSettings",
-    "Retention",
-    "StreamPlan",
-    "plan",
-    "planned",
-    "values",
-]
+__all__ = ["plan", "planned", "values"]
 
 ACK_MARGIN_SECONDS: Final = 5.0
 """Added to the kernel's timeout: time to send outputs and have them acknowledged."""
@@ -47,8 +37,6 @@ LEDGER_BYTES: Final = 2**20
 """For the list of what is reserved of a port's chunks; an entry takes a hundred bytes."""
 MAX_ACK_PENDING: Final = 1024
 """Messages in flight over all replicas; the server's default is 1000."""
-MAX_ACK_PENDING_HELD: Final = 65536
-"""The same for readers that hold messages: reducers between checkpoints, sinks, zips."""
 
 
 def plan(pipeline: Pipeline, operators: Operators, settings: PlanSettings) -> Plan:

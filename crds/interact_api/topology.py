@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
-from interact_api.operator import Guarantee, InputPort, InteractOperator, Join, OutputPort, Role
+from interact_api.choices import Guarantee, Join, Role
+from interact_api.operator import InputPort, InteractOperator, OutputPort
 from interact_api.pipeline import Edge, Pipeline, PipelineOperator
 
 MAX_LANES: Final = 256

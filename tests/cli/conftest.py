@@ -19,7 +19,8 @@ from interact.cli.exits import CommandError
 from interact_api.board import Board
 from interact_api.load import load
 from interact_api.report import Report, ScanReport
-from interact_api.streams import PlanSettings, plan
+from interact_api.stream_plan import PlanSettings
+from interact_api.streams import plan
 from typer.testing import CliRunner
 
 COMMAND = [sys.executable, "-c", "from interact.cli import main; main()"]

@@ -10,7 +10,7 @@ import pytest
 from controller.wires import BUCKET, METADATA, MIB, PLAN, READER, SEEN, eventually, named
 from interact._server import Server, nats_server
 from interact_api import names
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from interact_api.report import Report, encode
 from interact_api.stream_plan import DeliverPolicy, Discard, Retention
 from interact_controller.errors import OverBudget, StreamRefused

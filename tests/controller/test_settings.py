@@ -1,5 +1,5 @@
 import pytest
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from interact_controller import settings
 from interact_controller.policy import Policy
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from cluster import waiting
 from interact._server import Server
 from interact_api import names
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from interact_api.stream_plan import (
     BucketPlan,
     ConsumerPlan,

@@ -17,9 +17,10 @@ from interact import source as make_source
 from interact._jetstream import JetStream, connect
 from interact.testing import frames, split
 from interact_api import report
+from interact_api.choices import Storage
 from interact_api.load import load
-from interact_api.pipeline import Storage
-from interact_api.streams import Plan, PlanSettings, plan
+from interact_api.stream_plan import Plan, PlanSettings
+from interact_api.streams import plan
 
 SCAN = frames(shape=(5, 7, 48, 64))
 SUMS = SCAN.data.sum(axis=(1, 2)).astype(int)

@@ -10,14 +10,8 @@ from interact._carrier import Carrier
 from interact._errors import TooLarge
 from interact._jetstream import _asking, connect
 from interact_api import wire
-from interact_api.pipeline import Storage
-from interact_api.streams import (
-    ConsumerPlan,
-    DeliverPolicy,
-    Discard,
-    Retention,
-    StreamPlan,
-)
+from interact_api.choices import Storage
+from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
 from sdk.looking import pause
 
 pytestmark = pytest.mark.nats

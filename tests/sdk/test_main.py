@@ -81,7 +81,7 @@ def test_words_for_people_may_differ(run_py):
     written = run_py.parent / "operator.yaml"
     written.write_text(_spec.document(operator).replace("label: Gain", "label: Detector gain"))
 
-    assert _spec.compare(operator, written).spec.parameters[0].label == "Detector gain"
+    assert _spec.compare(operator, written) is None
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from interact._losses import Losses
 from interact._sampling import Sampling
 from interact._tally import Tally
 from interact.testing import split
+from interact_api.choices import Storage
 from interact_api.load import load
-from interact_api.pipeline import Storage
-from interact_api.streams import Discard, PlanSettings, plan
+from interact_api.stream_plan import Discard, PlanSettings
+from interact_api.streams import plan
 from sdk.at_work import running
 
 MIB = 1 << 20

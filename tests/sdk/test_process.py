@@ -17,7 +17,7 @@ from interact._server import nats_server
 from interact._tether import tethered
 from interact.testing import frames
 from interact_api import report
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from sdk.at_work import PATIENCE, planned
 
 pytestmark = pytest.mark.nats

@@ -7,8 +7,8 @@ import pytest
 from interact import DenseFrames, Image, Reducer, _codec, _runtime, scan_image
 from interact import operator as make_operator
 from interact._jetstream import connect
-from interact_api.pipeline import Storage
-from interact_api.streams import Discard, Retention, StreamPlan
+from interact_api.choices import Storage
+from interact_api.stream_plan import Discard, Retention, StreamPlan
 from sdk.at_work import SCAN, Running, given, planned, running
 
 pytestmark = pytest.mark.nats

@@ -9,8 +9,8 @@ from interact._jetstream import connect
 from interact._jetstream._refusal import Refusal, refusal
 from interact._server import nats_server
 from interact._settings import PORT_WINDOW_BYTES, Settings
-from interact_api.pipeline import Storage
-from interact_api.streams import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
+from interact_api.choices import Storage
+from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
 from sdk.looking import pause
 from sdk.relay import Relay
 

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from sdk import small_disk
 from sdk.looking import pause
 from sdk.test_window import MIB, PATIENCE, Sink, connected, edge, numbered

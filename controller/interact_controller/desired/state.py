@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from interact_api import graph, names, streams, topology
+from interact_api.choices import Role
 from interact_api.conditions import Reason
 from interact_api.config import OperatorConfig
-from interact_api.operator import ExecutionMode, InteractOperator, Role
+from interact_api.operator import ExecutionMode, InteractOperator
 from interact_api.pipeline import PipelineOperator, UpdatePolicy
 from interact_api.plain import entries, mapping
 from interact_api.problem import Problem

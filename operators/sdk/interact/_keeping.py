@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from interact_api.config import OperatorConfig
-from interact_api.streams import MAX_ACK_PENDING_HELD
+from interact_api.stream_plan import MAX_ACK_PENDING_HELD
 
 from interact import _state
 from interact._coverage import Ledger, ScanLedger

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from interact_api.choices import Guarantee
 from interact_api.config import InputConfig
-from interact_api.operator import Guarantee
 from interact_api.report import ScanReport
 
 from interact._batches import Batch

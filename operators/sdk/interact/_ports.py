@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
-from interact_api.streams import StreamPlan
+from interact_api.stream_plan import StreamPlan
 from interact_api.wire import Header
 
 from interact._chunks import Part, Place

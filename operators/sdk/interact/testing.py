@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import yaml
 from interact_api import report
+from interact_api.choices import Storage
 from interact_api.load import load
-from interact_api.pipeline import Storage
-from interact_api.streams import PlanSettings, plan
+from interact_api.stream_plan import PlanSettings
+from interact_api.streams import plan
 
 from interact import _codec, _jetstream, _runtime, _server, _spec
 from interact._batches import Batch, Bytes, DenseFrames, Image, SparseFrames

@@ -9,7 +9,7 @@ import nats.aio.client
 import nats.errors
 import nats.js.api
 import nats.js.errors
-from interact_api.streams import BucketPlan, StreamPlan
+from interact_api.stream_plan import BucketPlan, StreamPlan
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.kv import KeyValue

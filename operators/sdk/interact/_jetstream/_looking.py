@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import nats.errors
+from interact_api.choices import Join
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.flow import Edge, Letters
-from interact_api.operator import Join
 
 from interact._jetstream._connection import JetStream
 

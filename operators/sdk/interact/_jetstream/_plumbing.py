@@ -3,7 +3,7 @@
 import nats.errors
 import nats.js.api
 import nats.js.errors
-from interact_api.streams import BucketPlan, ConsumerPlan, StreamPlan
+from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 from nats.js import JetStreamContext
 
 from interact._errors import BrokerError

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from interact_api import graph, streams
+from interact_api.choices import Storage
 from interact_api.config import OperatorConfig
 from interact_api.operator import InteractOperator
 from interact_api.parameters import Value
-from interact_api.pipeline import Pipeline, Storage
-from interact_api.streams import Plan, PlanSettings
+from interact_api.pipeline import Pipeline
+from interact_api.stream_plan import Plan, PlanSettings
 
 from interact.cli.exits import CommandError, Exit
 

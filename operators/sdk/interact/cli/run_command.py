@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from interact_api.pipeline import Storage
+from interact_api.choices import Storage
 from rich.console import Console
 
 from interact import _server

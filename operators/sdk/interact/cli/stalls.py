@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from interact_api.board import Board
-from interact_api.operator import Join
+from interact_api.choices import Join
 from interact_api.records import OperatorRecord
 
 
