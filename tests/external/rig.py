@@ -46,6 +46,7 @@ class Rig:
     kube: Kube
     release: str
     makers: Mapping[str, Maker]
+    installation: str
     clock: Clock = field(default_factory=Clock)
     bounds: Bounds = field(default_factory=lambda: Bounds(status_seconds=0.0))
     identity: str = "rig"
@@ -61,7 +62,7 @@ class Rig:
             teller = Teller(api, objects.put, lambda key, uid: None, instance=self.identity)
             given = Given(
                 cluster=teller, objects=objects, shelf=ReleaseShelf(api, self.release),
-                policy=Policy(installation=self.release, namespace=self.release,
+                policy=Policy(installation=self.installation, namespace=self.release,
                               watched=frozenset({self.kube.namespace})),
                 tenure=Tenure(leads, 10.0), makers=self.makers, bounds=self.bounds, hit=hit,
                 now=self.clock.now, clock=self.clock.seconds,
@@ -84,7 +85,7 @@ class Rig:
     @property
     def desk(self) -> str:
         """The system of the namespace's runs; systems are in no namespace."""
-        return f"desk-{self.kube.namespace}"
+        return f"{self.installation}-{self.kube.namespace}"
 
     def system(self, name: str = "", **spec: Any) -> None:
         """An ExternalSystem for the namespace's runs."""
@@ -102,11 +103,19 @@ class Rig:
 
     def claims(self) -> list[Object]:
         """The claims there are."""
-        return self.kube.list("configmaps", self.release, labels="interact.science/claim")
+        label = f"interact.science/claim={self.installation}"
+        return self.kube.list("configmaps", self.release, labels=label)
 
-    def events(self, namespace: str | None = None) -> list[str]:
-        """Reasons of events, oldest first."""
-        return [one["reason"] for one in self.kube.list("events", namespace)]
+    def events(self, name: str, namespace: str | None = None) -> list[str]:
+        """Reasons of the events about an object, oldest first."""
+        found = self.kube.list("events", namespace, fields=f"involvedObject.name={name}")
+        return [one["reason"] for one in sorted(found, key=lambda one: one["firstTimestamp"])]
+
+    def clear(self) -> None:
+        """Remove the runs, and the system."""
+        self.kube.request("DELETE", self.kube.path("externalruns"))
+        if self.kube.find("externalsystems", self.desk) is not None:
+            self.kube.delete("externalsystems", self.desk)
 
 
 @dataclass
