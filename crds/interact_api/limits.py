@@ -1,18 +1,14 @@
 """Sizes and times that are written well and mean nothing: admission sees their form alone."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from interact_api.conditions import Reason
 from interact_api.model import INT64
 from interact_api.operator import OperatorSpec
 from interact_api.pipeline import Pipeline
 from interact_api.problem import Problem
-from interact_api.quantities import byte_count, seconds
-
-LEAST_SECONDS: Final = 0.001
-MOST_SECONDS: Final = 365 * 24 * 3600.0
-"""A year; JetStream counts nanoseconds in 64 bits, which end at 292 years."""
+from interact_api.quantities import byte_count
+from interact_api.work_limits import time_problems, work_problems
 
 
 def pipeline_limits(pipeline: Pipeline) -> Iterator[Problem]:
@@ -29,21 +25,11 @@ def pipeline_limits(pipeline: Pipeline) -> Iterator[Problem]:
                 )
     for number, edge in enumerate(pipeline.spec.edges):
         if edge.ack_wait is not None:
-            yield from _time(f"spec.edges[{number}].ackWait", edge.ack_wait)
+            yield from time_problems(f"spec.edges[{number}].ackWait", edge.ack_wait)
 
 
 def operator_limits(spec: OperatorSpec) -> Iterator[Problem]:
-    """Times of an operator that nobody can keep."""
-    yield from _time("spec.kernelTimeout", spec.kernel_timeout)
-    if spec.execution.timeout is not None:
-        yield from _time("spec.execution.timeout", spec.execution.timeout)
-
-
-def _time(path: str, duration: str) -> Iterator[Problem]:
-    if not LEAST_SECONDS <= seconds(duration) <= MOST_SECONDS:
-        yield Problem(
-            path,
-            Reason.INVALID_SPEC,
-            f"{duration!r} is {seconds(duration):g} seconds; it is from 1ms to 8760h, write for "
-            "example 30s",
-        )
+    """Times of an operator that nobody can keep, and forms that nobody can fill in."""
+    yield from time_problems("spec.kernelTimeout", spec.kernel_timeout)
+    yield from work_problems(spec.execution, "spec.execution")
+    yield from time_problems("spec.execution.ttlAfterFinished", spec.execution.ttl_after_finished)

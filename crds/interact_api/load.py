@@ -8,7 +8,9 @@ from typing import Final, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from interact_api import graph, yaml_text
+from interact_api import graph, run_problems, yaml_text
+from interact_api.external_run import ExternalRun
+from interact_api.external_system import ExternalSystem
 from interact_api.model import API_VERSION, GROUP, Model
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline
@@ -17,6 +19,8 @@ from interact_api.plain import is_list, is_mapping
 KINDS: Final[Mapping[str, type[Model]]] = {
     "InteractOperator": InteractOperator,
     "Pipeline": Pipeline,
+    "ExternalRun": ExternalRun,
+    "ExternalSystem": ExternalSystem,
 }
 _REMEDIES: Final = {
     "missing": "add it",
@@ -74,6 +78,8 @@ class Resources:
 
     operators: tuple[InteractOperator, ...] = ()
     pipelines: tuple[Pipeline, ...] = ()
+    runs: tuple[ExternalRun, ...] = ()
+    systems: tuple[ExternalSystem, ...] = ()
 
     def catalogue(self) -> dict[str, InteractOperator]:
         """The operators by `OperatorRef.key`, as `graph.problems` and `streams.plan` take them."""
@@ -91,7 +97,7 @@ def load(
     origin: str = "<text>",
     operators: Mapping[str, InteractOperator] | None = None,
 ) -> Resources:
-    """The operators and pipelines of a text of one or several YAML (or JSON) documents.
+    """The operators, pipelines, runs and systems of a text of one or several YAML (or JSON) documents.
 
     Args:
         text: The text.
@@ -119,6 +125,8 @@ def load(
     loaded = Resources(
         tuple(one for _, one in resources if isinstance(one, InteractOperator)),
         tuple(one for _, one in resources if isinstance(one, Pipeline)),
+        tuple(one for _, one in resources if isinstance(one, ExternalRun)),
+        tuple(one for _, one in resources if isinstance(one, ExternalSystem)),
     )
     known = None if operators is None else {**operators, **loaded.catalogue()}
     found += _semantic(resources, origin, known)
@@ -166,7 +174,7 @@ def _resource(document: object, origin: str, number: int) -> Model:
 def _duplicates(resources: list[tuple[int, Model]], origin: str) -> Iterator[Problem]:
     seen: dict[tuple[str, str | None, str], int] = {}
     for number, one in resources:
-        if not isinstance(one, InteractOperator | Pipeline):
+        if not isinstance(one, InteractOperator | Pipeline | ExternalRun | ExternalSystem):
             continue
         key = (one.kind, one.metadata.namespace, one.metadata.name)
         if key in seen:
@@ -186,11 +194,25 @@ def _semantic(
         problems: tuple[graph.Problem, ...] = ()
         if isinstance(one, InteractOperator):
             problems = graph.operator_problems(one)
+        elif isinstance(one, ExternalRun):
+            problems = _run(one, operators)
+        elif isinstance(one, ExternalSystem):
+            problems = run_problems.system_problems(one)
         elif isinstance(one, Pipeline) and operators is not None:
             problems = graph.problems(one, operators)
         for problem in problems:
             rule, _, remedy = problem.message.rpartition("; ")
             yield Problem(origin, number, problem.path, "", rule, remedy)
+
+
+def _run(
+    run: ExternalRun, operators: Mapping[str, InteractOperator] | None
+) -> tuple[graph.Problem, ...]:
+    found = run_problems.run_problems(run)
+    ref = run.spec.operator
+    if ref is None or operators is None or ref.key not in operators:
+        return found
+    return found + run_problems.operator_run_problems(run, operators[ref.key])
 
 
 def shortened(value: object, limit: int = 60) -> str:
