@@ -100,7 +100,8 @@ async def fetch(request: Request, *, seconds: float, max_bytes: int, tls: ssl.SS
         Unanswered: If it may have.
     """
     limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds / 2))
-    connector = aiohttp.TCPConnector(ssl=tls, force_close=True)
+    # Not force_close: slurmrestd 22.05 garbles its answer where a request says "Connection: close".
+    connector = aiohttp.TCPConnector(ssl=tls)
     where = yarl.URL(request.url, encoded=True).origin()
     try:
         async with (

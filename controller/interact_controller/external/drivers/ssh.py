@@ -103,7 +103,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _judged(ran: Ran, system: SlurmSsh) -> Ran:
     if ran.code != _LOST:
         return ran
-    words = f"{system.host} cannot be reached: {excerpt(ran.errors)}"
+    last = ran.errors.strip().rpartition("\n")[2]  # before it may come a banner of warnings
+    words = f"{system.host} cannot be reached: {excerpt(last)}"
     if _NEVER_BEGAN.search(ran.errors) and not ran.output:
         raise Unsent(words)
     raise Unanswered(words)
