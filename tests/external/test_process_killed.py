@@ -1,0 +1,131 @@
+"""External runs looked after by the controller's own process, killed, and frozen past its lease."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import kube as client
+from cluster.plane import Plane
+from cluster.waiting import eventually
+from interact import _server
+from interact_controller import election
+from interact_controller.external import failpoints
+from scenarios import stage as stages
+from scenarios.stage import Controller, Stage
+
+STEPS = (failpoints.CLAIMED, failpoints.SUBMITTED, failpoints.COLLECTED, failpoints.FINISHED)
+"""What nobody but the claim, the Job, the Job and the status knows of; test_killed has every step."""
+KILLED = -9
+MUTATING = ("create", "update", "patch", "delete")
+WITHIN_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def theatre(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("external")
+    system = f"system-{secrets.token_hex(3)}"
+    kube = plane.kube()
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": system}})
+    stages.grant(plane, system)
+    account = plane.user(stages.AGENT, system)
+    with _server.nats_server(folder / "nats", max_file=1 << 40) as nats:
+        one = Stage(plane, nats, system, account, folder, f"test-{system}")
+        yield one
+        one.stop()
+    kube.delete("namespaces", system)
+
+
+@pytest.fixture
+def stage(theatre: Stage) -> Iterator[Stage]:
+    yield theatre
+    theatre.stop()
+
+
+def create(kube: client.Kube) -> None:
+    """A run whose work is a Job."""
+    kube.create({"apiVersion": "interact.science/v1alpha1", "kind": "ExternalRun",
+                 "metadata": {"name": "one"},
+                 "spec": {"driver": "kubernetes-job",
+                          "kubernetesJob": {"image": "example/none:1"}}})  # fmt: skip
+
+
+def end_pod(kube: client.Kube) -> None:
+    """Say what a kubelet says of a container that has ended well."""
+    pod = eventually(lambda: kube.list("pods"), "the job has its pod")[0]["metadata"]["name"]
+    ended = {"name": "work", "image": "i", "imageID": "i", "ready": False, "restartCount": 0,
+             "state": {"terminated": {"exitCode": 0, "message": '{"peak": 3}'}}}  # fmt: skip
+    kube.patch_status("pods", pod, {"phase": "Succeeded", "containerStatuses": [ended]})
+
+
+def dead(one: Controller) -> int:
+    """The exit code of a controller that ends by itself."""
+    eventually(lambda: not one.alive, lambda: one.words[-2000:], within=WITHIN_SECONDS)
+    return int(one.process.returncode)
+
+
+def claims(stage: Stage) -> list[client.Object]:
+    return stage.kube.list("configmaps", stage.system, labels="interact.science/claim")
+
+
+def completed(stage: Stage, kube: client.Kube) -> client.Object:
+    """Wait as people do; the status."""
+    stage.plane.kubectl(
+        "wait", "externalrun/one", "--for=condition=Completed",
+        "--namespace", kube.namespace, "--timeout=50s",
+    )  # fmt: skip
+    found: client.Object = kube.get("externalruns", "one")["status"]
+    return found
+
+
+def test_killed_at_steps_in_turn_there_is_one_job_and_its_results(
+    stage: Stage, namespace: str, kube: client.Kube
+) -> None:
+    create(kube)
+
+    for point in STEPS:
+        one = stage.controller(
+            point, INTERACT_WATCH_NAMESPACES=namespace, INTERACT_LEASE_SECONDS="600",
+            INTERACT_FAILPOINT=f"{point}=kill",
+        )  # fmt: skip
+        assert dead(one) == KILLED, one.words[-2000:]
+        stage.kube.delete("leases", stages.AGENT, stage.system)  # nobody waits ten minutes
+        if point == failpoints.SUBMITTED:
+            end_pod(kube)
+    stage.controller("last", INTERACT_WATCH_NAMESPACES=namespace)
+
+    status = completed(stage, kube)
+    assert status["results"] == {"peak": 3}
+    jobs = [one["metadata"]["name"] for one in kube.list("jobs")]
+    assert jobs == [status["idempotencyKey"]]
+    assert len(status["attempts"]) == 1
+    eventually(lambda: not claims(stage), "the claim is released")
+
+
+def test_a_leader_that_thaws_after_its_lease_does_nothing_more(
+    stage: Stage, namespace: str, kube: client.Kube
+) -> None:
+    create(kube)
+    old = stage.controller(
+        "old", INTERACT_WATCH_NAMESPACES=namespace, INTERACT_FAILPOINT="prepared=stop"
+    )
+    eventually(lambda: claims(stage), "the old one has claimed it", within=WITHIN_SECONDS)
+    eventually(lambda: stopped(old.process.pid), "it is frozen before its submit")
+
+    stage.controller("new", INTERACT_WATCH_NAMESPACES=namespace)
+    end_pod(kube)
+    completed(stage, kube)
+    asked = len(stage.plane.audit(namespace=namespace, verbs=MUTATING))
+    old.thaw()
+
+    assert dead(old) == election.LOST
+    since = stage.plane.audit(namespace=namespace, verbs=MUTATING)[asked:]
+    assert not [one for one in since if "(old_" in one["userAgent"]]
+    assert len(kube.list("jobs")) == 1
+    eventually(lambda: not claims(stage), "the claim is released")
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is frozen."""
+    state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    return state == "T"
