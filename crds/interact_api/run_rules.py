@@ -3,6 +3,7 @@
 The rules stand at the root: one on ``status.phase`` would be skipped when the phase is removed.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from interact_api.lifecycle import MOVES, TERMINAL, RunPhase, RunReason, check_transition
