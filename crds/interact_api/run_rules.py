@@ -62,10 +62,11 @@ ATTEMPT_MOVES: Final = (
 _BOTH: Final = "!has(oldSelf.status) || !has(self.status) || "
 
 
-def _both(holds: Any) -> Any:
-    return lambda old, new: (
-        old.status is None or new.status is None or holds(old.status, new.status)
-    )
+def _both(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def held(old: Any, new: Any) -> bool:
+        return old.status is None or new.status is None or holds(old.status, new.status)
+
+    return held
 
 
 def _legal(old: Any, new: Any) -> bool:
