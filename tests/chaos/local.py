@@ -15,15 +15,16 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from cluster.processes import Address
-from interact import Batch, _codec, _jetstream, _server
+from interact import Batch, Image, _codec, _jetstream, _server
 from interact._live_values import KEY, written
-from interact_api.streams import Plan
+from interact.cli.dlq_letters import Box, Choice
+from interact_api.stream_plan import Plan
 from interact_api.wire import Header
 
 from chaos import forked, pipeline
 from chaos.pipeline import OPERATORS, Setup
 from chaos.relay import Relay
-from chaos.runs import PATIENCE, Replica, Run
+from chaos.runs import PATIENCE, Picture, Replica, Run
 
 MOST_DEATHS = 20
 """Deaths nobody ordered in one run; more is a process that cannot start at all."""
@@ -83,14 +84,16 @@ class LocalRun(Run):
     """A run whose processes are started, killed and started again here.
 
     Attributes:
+        namespace: Where it is.
         nats: Its server.
         plan: Its streams and settings.
         broker: A connection of the test's own.
         relays: What lies between a replica and the server, where a row asks for it.
     """
 
-    def __init__(self, setup: Setup, folder: Path, nats: Nats, plan: Plan) -> None:
+    def __init__(self, setup: Setup, folder: Path, nats: Nats, plan: Plan, namespace: str) -> None:
         super().__init__(setup, folder)
+        self.namespace = namespace
         self.nats = nats
         self.plan = plan
         self.broker: _jetstream.JetStream
@@ -216,6 +219,35 @@ class LocalRun(Run):
         await self.broker.put(bucket, KEY, json.dumps(known).encode())
         return self._revision
 
+    async def in_effect(self, operator: str, revision: int) -> None:
+        """Wait until every replica of an operator uses a revision of the parameters."""
+
+        def told() -> bool:
+            replicas = [self.tells(operator, number) for number in self.replicas(operator)]
+            return all(one is not None and one.revision == revision for one in replicas)
+
+        await self.until(told, f"revision {revision} is in effect at every replica of {operator}")
+
+    async def set_and_heard(self, operator: str, **values: object) -> None:
+        """Write new parameters, and wait until they are in effect."""
+        await self.in_effect(operator, await self.set(operator, **values))
+
+    async def redrive(self) -> list[str]:
+        """Send all dead letters again; for each, why it could not be, or nothing."""
+        box = Box(self.broker, self.namespace, pipeline.NAME)
+        letters = await box.chosen(Choice())
+        return [one.refused async for one in box.send_again(letters)]
+
+    async def shown(self, display: str, operator: str) -> Picture:
+        """The picture a display keeps for people of an operator's result."""
+        config = self.plan.operators[display]
+        subject = f"{config.images_subject}.{operator}"
+        raw = (await self.broker.context.get_last_msg(config.images_stream, subject)).data
+        _, picture = _codec.decode(raw or b"")
+        assert isinstance(picture, Image)
+        facts = {"final": picture.final, "missing": picture.missing, **picture.attributes}
+        return dict(picture.channels), facts
+
     def words(self) -> str:
         """The last report and the last lines of each process."""
         lines = [f"{len(self.sent)} frames sent, {self.done:.0%} of the first scan kept"]
@@ -260,7 +292,7 @@ async def running(
             nats = Nats(folder / "nats")
             stack.callback(nats.close)
         plan = pipeline.planned(setup, folder, namespace=namespace)
-        run = LocalRun(setup, folder, nats, plan)
+        run = LocalRun(setup, folder, nats, plan, namespace)
         for operator, config in plan.operators.items():
             changed = {"revision": 0, "kernel_timeout_seconds": setup.kernel_timeout}
             told = config.model_copy(update=changed)  # the bucket has the parameters

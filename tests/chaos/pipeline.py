@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from interact import DenseFrames, Image, Operator, Progress, Scan, _main, _spec
 from interact.testing import run, split
+from interact_api.choices import Storage
 from interact_api.load import load
-from interact_api.pipeline import Storage
-from interact_api.streams import Plan, PlanSettings, plan
+from interact_api.stream_plan import Plan, PlanSettings
+from interact_api.streams import plan
 
 OPERATORS = Path(__file__).resolve().parent / "operators"
 MIB = 1 << 20
-NAMESPACE = "chaos"
+NAMESPACE, NAME = "chaos", "planted"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ DIAMOND = Graph(
      ("total.out", "kept.part")),
 )  # fmt: skip
 """The same with two kernels that see every frame, and a join of what they make."""
+ORDERED = Graph(
+    {**PLAIN.code, "follow": "follow"},
+    (("frames.out", "sums.frames"), ("sums.out", "follow.part"), ("follow.out", "total.part"),
+     ("follow.out", "kept.part"), ("total.out", "kept.part")),
+)  # fmt: skip
+"""The plain one with an operator behind the kernel that takes frames in their order only."""
+SHOWN = Graph({**PLAIN.code, "shown": "shown"}, (*PLAIN.edges, ("total.out", "shown.part")))
+"""The plain one with a display of the pictures."""
+ENDS = frozenset({"kept", "shown"})
+"""Code without outputs."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Setup:
         ack_wait: Of all edges.
         attempts: Of all edges.
         max_bytes: Of each port's stream.
+        port_bytes: Of the streams of single operators, where another.
         parameters: By operator.
         kernel_timeout: Of all operators, seconds.
         graph: Which operators there are.
@@ -65,6 +77,7 @@ class Setup:
     ack_wait: str = "3s"
     attempts: int = 5
     max_bytes: int = 16 * MIB
+    port_bytes: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kernel_timeout: float = 30.0
     graph: Graph = PLAIN
@@ -96,10 +109,8 @@ def operators() -> dict[str, Operator]:
     return {one.stem: _main.found(one) for one in sorted(OPERATORS.glob("*.py"))}
 
 
-def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any]:
+def document(setup: Setup, folder: Path, name: str = NAME) -> dict[str, Any]:
     """The Pipeline object."""
-    delivery = {"storage": str(setup.storage)}
-    outputs = [{"name": "out", "delivery": delivery}]
     return {
         "apiVersion": "interact.science/v1alpha1",
         "kind": "Pipeline",
@@ -108,7 +119,7 @@ def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any
             "operators": [
                 {"name": one, "operatorRef": {"name": setup.graph.code[one]}, "parameters": values,
                  **({"replicas": setup.replicas} if setup.graph.code[one] == "sums" else {}),
-                 **({"outputs": outputs} if one != "kept" else {})}
+                 **_outputs(setup, one)}
                 for one, values in setup.values(folder).items()
             ],
             "edges": [
@@ -119,9 +130,15 @@ def document(setup: Setup, folder: Path, name: str = "planted") -> dict[str, Any
     }  # fmt: skip
 
 
-def planned(
-    setup: Setup, folder: Path, *, name: str = "planted", namespace: str = NAMESPACE
-) -> Plan:
+def _outputs(setup: Setup, operator: str) -> dict[str, Any]:
+    if setup.graph.code[operator] in ENDS:
+        return {}
+    size = setup.port_bytes.get(operator, setup.max_bytes)
+    delivery = {"storage": str(setup.storage), "maxBytes": size}
+    return {"outputs": [{"name": "out", "delivery": delivery}]}
+
+
+def planned(setup: Setup, folder: Path, *, name: str = NAME, namespace: str = NAMESPACE) -> Plan:
     """The streams and settings of a local run of it."""
     specs = "---\n".join(_spec.document(one) for one in operators().values())
     found = load(f"{specs}---\n{json.dumps(document(setup, folder, name))}", origin="chaos")
@@ -134,12 +151,12 @@ def planned(
 
 
 @cache
-def _expected(rows: int, columns: int, per_message: int, gone: frozenset[int]) -> Image:
+def _expected(rows: int, columns: int, per_message: int, gone: frozenset[int], edge: int) -> Image:
     total = rows * columns
     planted = operators()["frames"].function.__globals__["planted"]
     scan = Scan("expected", (rows, columns))
     frames = DenseFrames(
-        scan=scan, start=0, stop=total, total=total, data=planted(np.arange(total), 8)
+        scan=scan, start=0, stop=total, total=total, data=planted(np.arange(total), edge)
     )
     parts = split(frames, per_message)
     sums = [run(operators()["sums"], part, size=per_message) for part in parts]
@@ -155,7 +172,8 @@ def _expected(rows: int, columns: int, per_message: int, gone: frozenset[int]) -
 
 def expected(setup: Setup, gone: frozenset[int] = frozenset()) -> Image:
     """The result of a scan, computed here without any stream."""
-    return _expected(setup.rows, setup.columns, 4, gone)
+    edge = setup.parameters.get("frames", {}).get("edge", 8)
+    return _expected(setup.rows, setup.columns, 4, gone, edge)
 
 
 def expected_totals(setup: Setup) -> npt.NDArray[np.int64]:

@@ -75,7 +75,7 @@ async def a_parameter_changes_between_messages(on: Local) -> None:
         for part in (0.1, 0.2, 0.3, 0.4, 0.5):
             await run.reached(part)
             gains[await run.set("sums", gain=10 * part)] = 10 * part
-        await _in_effect(run, max(gains))
+        await run.in_effect("sums", max(gains))
         await run.finished()
 
         run.exact()
@@ -121,14 +121,6 @@ async def two_pipelines_of_one_name(on: Local) -> None:
                 await run.finished()
                 run.exact()
                 assert set(run.kept["gain"].tolist()) == {gain}
-
-
-async def _in_effect(run: LocalRun, revision: int) -> None:
-    def told() -> bool:
-        replicas = [run.tells("sums", number) for number in run.replicas("sums")]
-        return all(one is not None and one.revision == revision for one in replicas)
-
-    await run.until(told, f"revision {revision} is in effect at every replica")
 
 
 def _each_message_used_one(run: LocalRun, column: str, values: Mapping[int, float]) -> set[int]:

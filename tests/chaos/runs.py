@@ -23,6 +23,8 @@ PATIENCE = 60.0
 """Longest wait for anything: many times what it takes, for the machine may be busy."""
 LINE: np.dtype[Any] = pipeline.operators()["kept"].function.__globals__["LINE"]
 Replica = tuple[str, int]
+Picture = tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
+"""Its channels, and what it says."""
 
 
 class Run(ABC):
@@ -82,8 +84,8 @@ class Run(ABC):
         first = self.kept
         return len(np.unique(first["index"][first["scan"] == 0])) / self.setup.total
 
-    def picture(self, ordinal: int = 0) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """The last picture the sink kept of a scan: its channels, and what it says."""
+    def picture(self, ordinal: int = 0) -> Picture:
+        """The last picture the sink kept of a scan."""
         stem = self.folder / f"picture-{ordinal}"
         with np.load(stem.with_suffix(".npz")) as arrays:
             channels = {name: arrays[name] for name in arrays.files}
@@ -127,13 +129,13 @@ class Run(ABC):
         """Wait until the sink has a part of the scan."""
         await self.until(lambda: self.done >= part, f"the sink has {part:.0%} of the scan")
 
-    async def finished(self) -> None:
-        """Let the source on, and wait until the sink and the reducer say that all is done."""
+    async def finished(self, *more: str) -> None:
+        """Let the source on, and wait until the sink, the reducer and others say that all is done."""
         self.open()
-        ends = ("kept", "total")
+        ends = ("kept", "total", *more)
         await self.until(
             lambda: all((one := self.tells(end)) is not None and one.state == "done" for end in ends),
-            "the reducer and the sink are done",
+            f"{', '.join(ends)} are done",
         )  # fmt: skip
 
     @abstractmethod
@@ -163,22 +165,20 @@ class Run(ABC):
         )
         lines = kept[kept["scan"] == ordinal]
         times = np.bincount(lines["index"], minlength=total)
-        left = np.setdiff1d(np.arange(total), list(gone))
         assert np.flatnonzero(times == 0).tolist() == sorted(gone), "frames that did not arrive"
         assert len(times) == total
         if once:
             assert np.flatnonzero(times > 1).tolist() == [], "frames given to the sink twice"
         exact = pipeline.expected_totals(self.setup)
         assert np.array_equal(lines["total"], exact[lines["index"]]), "what each frame says"
-        self._exact_picture(gone, left, ordinal)
+        self.exact_picture(self.picture(ordinal), gone)
 
-    def _exact_picture(
-        self, gone: frozenset[int], left: npt.NDArray[np.int64], ordinal: int
-    ) -> None:
+    def exact_picture(self, picture: Picture, gone: frozenset[int] = frozenset()) -> None:
+        """A picture is the final one, bit by bit."""
+        channels, facts = picture
         wanted = pipeline.expected(self.setup, gone)
-        channels, facts = self.picture(ordinal)
-        seen = np.zeros(self.setup.total, np.int64)
-        seen[left] = 1
+        seen = np.ones(self.setup.total, np.int64)
+        seen[[*gone]] = 0
         assert channels["seen"].reshape(-1).tolist() == seen.tolist(), "how often each was added"
         for name, array in wanted.channels.items():
             assert channels[name].tobytes() == array.tobytes(), f"channel {name}, bit by bit"

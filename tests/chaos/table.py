@@ -19,6 +19,7 @@ class Substrate(Protocol):
 
     def running(self, setup: Setup) -> AbstractAsyncContextManager[Run]:
         """Run the pipeline; everything is under way on entry, and gone on exit."""
+        ...
 
 
 Play = Callable[[Any], Awaitable[None]]

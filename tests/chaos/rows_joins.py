@@ -1,0 +1,128 @@
+"""Rows: frames that must come together, or in their order."""
+
+import signal
+import time
+
+from interact._jetstream import _looking
+from interact_api import flow
+from interact_api.conditions import ConditionType
+
+from chaos.local import Local, LocalRun
+from chaos.pipeline import DIAMOND, MIB, ORDERED, Setup
+from chaos.runs import PATIENCE
+from chaos.table import row
+
+LATER = 1000.0
+"""Seconds: far beyond the silence after which a person is told; nobody waits for it here."""
+
+
+@row(
+    "a branch leaves frames out (filtered)",
+    "a join of two branches",
+    "the scan completes; frames that one branch left out are missing, the others exact",
+)
+async def a_join_with_a_filtered_branch(on: Local) -> None:
+    setup = Setup(
+        graph=DIAMOND, replicas=1, parameters={"others": {"bad": 77, "how": "leave"}}, gate=0
+    )
+    async with on.running(setup) as run:
+        await run.finished()
+        run.exact(gone=frozenset({77}))
+        assert await run.letters() == []
+
+
+@row(
+    "an exception on a frame in one branch, kill -9 of the join",
+    "a join of two branches",
+    "the scan completes; one dead letter; the other frames exact",
+)
+async def a_join_with_a_poisoned_branch(on: Local) -> None:
+    setup = Setup(graph=DIAMOND, replicas=1, parameters={"others": {"bad": 78}})
+    async with on.running(setup) as run:
+        await run.reached(0.3)
+        await run.kill("pair")
+        await run.finished()
+        run.exact(gone=frozenset({78}))
+        assert [letter.index.tolist() for _, letter in await run.letters()] == [[78]]
+
+
+@row(
+    "one frame kills the process (SIGKILL, as for memory)",
+    "a join of two branches",
+    "all other frames arrive; both halves of the frame are kept as dead letters; the scan completes",
+    settings="ack wait 1 s, attempts 2",
+)
+async def a_join_is_killed_by_a_frame(on: Local) -> None:
+    setup = Setup(
+        graph=DIAMOND,
+        replicas=1,
+        attempts=2,
+        ack_wait="1s",
+        parameters={"pair": {"bad": 79}},
+        gate=0,
+    )
+    async with on.running(setup) as run:
+        await run.finished()
+        run.exact(gone=frozenset({79}))
+        kept = await run.letters()
+        assert [letter.index.tolist() for _, letter in kept] == [[79], [79]]
+        why = [(letter.attributes["port"], letter.attributes["kind"]) for _, letter in kept]
+        assert sorted(map(str, why)) == ["('left', 'crash')", "('right', 'crash')"]
+
+
+@row(
+    "a replica has the next frame and no room to send it: the stream is full of later ones",
+    "an operator that asks for order",
+    "conditions BackPressured and Stuck name the stream and who waits; given room, all arrives, exact",
+    settings="maxBytes 8Ki, ack wait 600 s: nothing waits for it",
+)
+async def a_ring_of_waits(on: Local) -> None:
+    setup = Setup(
+        graph=ORDERED, port_bytes={"sums": 8 << 10}, ack_wait="600s", gate=0,
+        parameters={"sums": {"pause": 0.02}, "frames": {"pause": 0.0}},
+    )  # fmt: skip
+    async with on.running(setup) as run:
+        await run.until(lambda: _works(run, 1), "the replica works, and holds more")
+        run.signal(signal.SIGSTOP, "sums", 1)
+        await _at_rest(run)
+        del run.told["sums", 1]
+        run.signal(signal.SIGCONT, "sums", 1)
+        await run.until(lambda: _works(run, 1), "it goes on")
+        found = await _at_rest(run)
+
+        assert run.done < 1
+        assert "sums.out" in found[ConditionType.BACK_PRESSURED]
+        assert "follow.part has acknowledged nothing" in found[ConditionType.STUCK]
+        await _give_room(run)
+        await run.finished()
+        run.exact()
+
+
+def _works(run: LocalRun, replica: int) -> bool:
+    told = run.tells("sums", replica)
+    return told is not None and told.frames_in > 0
+
+
+async def _at_rest(run: LocalRun) -> dict[ConditionType, str]:
+    """Wait until a stream is full and nothing arrives; what is told of it."""
+    end = time.monotonic() + PATIENCE
+    found, done = await _conditions(run), -1.0
+    while ConditionType.BACK_PRESSURED not in found or run.done != done:
+        assert time.monotonic() < end, f"no stream is full: {found}\n{run.words()}"
+        done = run.done
+        await run.lasting(0.3)
+        found = await _conditions(run)
+    return found
+
+
+async def _conditions(run: LocalRun) -> dict[ConditionType, str]:
+    """What would be told of the edges if they stayed as they are for long."""
+    edges = await _looking.edges(run.broker, run.plan.operators.values())
+    return {one.type: one.message for one in flow.troubles([], edges, None, time.time() + LATER)}
+
+
+async def _give_room(run: LocalRun) -> None:
+    stream = run.plan.operators["sums"].outputs[0].stream
+    config = (await run.broker.context.stream_info(stream)).config
+    config.max_bytes = MIB
+    await run.broker.context.update_stream(config)
