@@ -1,10 +1,10 @@
 """Kubernetes Jobs against a real API server and Job controller; pods' statuses are set by hand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cluster.kube import Kube, KubeError
+from cluster.kube import Kube
 from cluster.plane import Plane
 from external.drivers.awaiting import until
 from interact_api.external import Handle, OperatorResult, Repeat, Run, State
@@ -18,35 +18,17 @@ Made = Callable[..., Run]
 
 
 @pytest.fixture
-async def api(plane: Plane) -> AsyncIterator[Requests]:
-    found = await door.connection({"KUBECONFIG": str(plane.kubeconfig)})
-    async with door.door(found, "job-driver", lambda: True) as made:
-        yield made
-
-
-@pytest.fixture
 def driver(api: Requests) -> JobDriver:
     return JobDriver(api)
 
 
 @pytest.fixture
-def make_run(kube: Kube, namespace: str) -> Made:
+def make_run(there: Made) -> Made:
     """Makes runs that are there: the garbage collector removes Jobs of those that are not."""
 
     def make(name: str = "one", attempt: int = 1, **spec: Any) -> Run:
         said = {"image": "example/none:1", "command": ["work"], **spec}
-        path = f"/apis/interact.science/v1alpha1/namespaces/{namespace}/externalruns"
-        body = {"apiVersion": "interact.science/v1alpha1", "kind": "ExternalRun",
-                "metadata": {"name": name},
-                "spec": {"driver": "kubernetes-job", "kubernetesJob": said}}  # fmt: skip
-        try:
-            made = kube.request("POST", path, body)
-        except KubeError as error:
-            if error.status != 409:
-                raise
-            made = kube.request("GET", f"{path}/{name}")
-        return Run(namespace=namespace, name=name, uid=made["metadata"]["uid"], attempt=attempt,
-                   parameters={"gain": 2.5, "$(HOME)": "x"}, spec=said)  # fmt: skip
+        return there("kubernetes-job", "kubernetesJob", said, name=name, attempt=attempt)
 
     return make
 

@@ -14,7 +14,7 @@ from interact_controller import errors
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
 from interact_controller.external.drivers.pods import KEY_LABEL
 
-_NEVER: Final = frozenset({400, 404, 405, 413, 422})
+NEVER: Final = frozenset({400, 404, 405, 413, 422})
 """Refusals that the same object will always get: it is wrong, or its namespace is gone."""
 
 
@@ -51,7 +51,7 @@ class Jobs:
                 ) from None
             return found
         except errors.Refused as error:
-            if error.status in _NEVER:
+            if error.status in NEVER:
                 raise Refused(Problem("spec", Reason.INVALID_SPEC, str(error)[:1000])) from error
             raise ExternalError(f"Kubernetes makes no Job: {error}"[:1000]) from error
         except errors.ClusterError as error:
@@ -60,7 +60,7 @@ class Jobs:
 
     async def find(self, namespace: str, name: str) -> dict[str, Any] | None:
         """A Job, or nothing."""
-        async with _understood():
+        async with understood():
             try:
                 told = await self._api.request("GET", _path(namespace, name))
             except errors.Refused as error:
@@ -72,7 +72,7 @@ class Jobs:
     async def remove(self, namespace: str, name: str, uid: str) -> None:
         """Delete a Job once its pods are gone; another of its name stays."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Foreground"}
-        async with _understood():
+        async with understood():
             try:
                 await self._api.request("DELETE", _path(namespace, name), body)
             except errors.Conflict:
@@ -83,7 +83,7 @@ class Jobs:
 
     async def pods(self, namespace: str, key: str) -> list[dict[str, Any]]:
         """The pods with a run's key, the last made first."""
-        async with _understood():
+        async with understood():
             told = await self._api.request(
                 "GET", f"/api/v1/namespaces/{quote(namespace, safe='')}/pods",
                 labelSelector=f"{KEY_LABEL}={key}", limit="20",
@@ -95,7 +95,8 @@ class Jobs:
 
 
 @asynccontextmanager
-async def _understood() -> AsyncIterator[None]:
+async def understood() -> AsyncIterator[None]:
+    """Whatever Kubernetes refuses within is told as `ExternalError`: the call is made again."""
     try:
         yield
     except errors.ClusterError as error:

@@ -8,8 +8,11 @@ from interact_api.external_work import Driver
 from interact_controller.external import driver
 from interact_controller.external.driver import ExternalError
 from interact_controller.external.drivers.http import HttpDriver
+from interact_controller.external.drivers.human import HumanDriver
 from interact_controller.external.drivers.job import JobDriver
 from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.slurm_rest import SlurmRestDriver
+from interact_controller.external.drivers.slurm_ssh import SlurmSshDriver
 from interact_controller.external.systems import Maker
 from interact_controller.policy import Policy
 
@@ -25,7 +28,23 @@ def makers(api: Requests, policy: Policy) -> Mapping[str, Maker]:
     def job(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
         return JobDriver(api, policy.pull_policy)
 
-    return {Driver.KUBERNETES_JOB: job, Driver.HTTP: _http}
+    def human(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
+        return HumanDriver(api)
+
+    return {
+        Driver.KUBERNETES_JOB: job,
+        Driver.HTTP: _http,
+        Driver.SLURM: _slurm,
+        Driver.HUMAN: human,
+    }
+
+
+def _slurm(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
+    if spec is None or spec.slurm is None:
+        raise ExternalError("the ExternalSystem has no slurm; an administrator adds it")
+    if spec.slurm.ssh is not None:
+        return SlurmSshDriver(spec.slurm, credentials)
+    return SlurmRestDriver(spec.slurm, credentials)
 
 
 def _http(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
