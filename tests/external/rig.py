@@ -68,6 +68,7 @@ class Rig:
                 now=self.clock.now, clock=self.clock.seconds,
             )  # fmt: skip
             made = Controller(self, given, Office(given))
+            made.office.lanes = made.woken
             await made.hear()
             await made.office.start()
             yield made
@@ -101,6 +102,10 @@ class Rig:
         found: Object = self.kube.get("externalruns", name).get("status", {})
         return found
 
+    def reason(self, name: str) -> str:
+        """Why a run is where it is, for people."""
+        return str(self.status(name)["message"])
+
     def claims(self) -> list[Object]:
         """The claims there are."""
         label = f"interact.science/claim={self.installation}"
@@ -119,12 +124,42 @@ class Rig:
 
 
 @dataclass
+class Woken:
+    """Takes the place of the lanes, in the order in which keys were woken."""
+
+    keys: list[Key] = field(default_factory=list[Key])
+    later: dict[Key, float] = field(default_factory=dict[Key, float])
+
+    def wake(self, key: Key) -> None:
+        self.later.pop(key, None)
+        if key not in self.keys:
+            self.keys.append(key)
+
+    def wake_after(self, key: Key, seconds: float) -> None:
+        if key not in self.keys:
+            self.later[key] = min(seconds, self.later.get(key, seconds))
+
+    async def run(self) -> None:
+        """A test looks itself."""
+
+    def stop(self) -> None:
+        """Nothing goes on."""
+
+    def pass_by(self, seconds: float) -> None:
+        for key, left in list(self.later.items()):
+            self.later[key] = left - seconds
+            if self.later[key] <= 0.001:
+                self.wake(key)
+
+
+@dataclass
 class Controller:
-    """A controller in this process."""
+    """A controller in this process; its looks are made one after the other."""
 
     rig: Rig
     given: Given
     office: Office
+    woken: Woken = field(default_factory=Woken)
 
     async def hear(self) -> None:
         """Take in what is there now, as a watch would."""
@@ -156,6 +191,26 @@ class Controller:
                 return status
             self.rig.clock.ahead += wait or 0.0
         raise AssertionError(f"{name} has not ended: {self.rig.status(name)}")
+
+    async def drain(self) -> float | None:
+        """Look at everything that is woken until nothing is; seconds until something is due."""
+        await self.hear()
+        while self.woken.keys:
+            key = self.woken.keys.pop(0)
+            wait = await self.office.loop.look(key)
+            if wait is not None:
+                self.woken.wake_after(key, wait)
+        return min(self.woken.later.values(), default=None)
+
+    async def until_rest(self) -> None:
+        """Look until nothing is due any more, moving the clock on."""
+        for _ in range(MOST_LOOKS):
+            wait = await self.drain()
+            if wait is None:
+                return
+            self.rig.clock.ahead += wait
+            self.woken.pass_by(wait)
+        raise AssertionError(f"never at rest: {self.woken}")
 
     def key(self, name: str) -> Key:
         return Key(Kind.EXTERNAL_RUN, self.rig.kube.namespace, name)

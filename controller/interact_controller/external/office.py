@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from interact_api.plain import mapping
 
@@ -68,6 +69,24 @@ class Given:
     beat: Callable[[], None] = lambda: None
 
 
+class Looks(Protocol):
+    """Who looks at what is woken; see `Lanes`."""
+
+    def wake(self, key: Key) -> None:
+        """Look at a key as soon as may be."""
+        ...
+
+    def wake_after(self, key: Key, seconds: float) -> None:
+        """Look at a key in some seconds."""
+        ...
+
+    async def run(self) -> None:
+        """Look until `stop`."""
+
+    def stop(self) -> None:
+        """Begin no others."""
+
+
 class Office:
     """Looks after all external runs.
 
@@ -93,7 +112,7 @@ class Office:
             cancel_seconds=bounds.cancel_seconds, hit=given.hit,
         )  # fmt: skip
         self.loop = Loop(parts, self.wake)
-        self.lanes = Lanes(self.loop.look, self._lane, given.beat)
+        self.lanes: Looks = Lanes(self.loop.look, self._lane, given.beat)
 
     def wake(self, key: Key) -> None:
         """Look at a run, or at those that name a system or an operator which is new or changed."""
