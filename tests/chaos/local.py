@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
@@ -26,6 +27,7 @@ from chaos.pipeline import OPERATORS, Setup
 from chaos.relay import Relay
 from chaos.runs import PATIENCE, Picture, Replica, Run
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_DEATHS = 20
 """Deaths nobody ordered in one run; more is a process that cannot start at all."""
 
@@ -199,6 +201,13 @@ class LocalRun(Run):
         return {
             name: (await self.broker.context.stream_info(name)).state.bytes
             for name in sorted(names)
+        }
+
+    def memory(self) -> dict[Replica, int]:
+        """Bytes each process has in memory."""
+        return {
+            one: int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * PAGE_BYTES
+            for one, process in self.processes.items()
         }
 
     async def position(self) -> int:

@@ -112,11 +112,20 @@ class OnNode:
 
     Args:
         life: Ends what outlives a row: a server that was started again.
+        settings: Of the controller, where others than usual.
     """
 
-    def __init__(self, folder: Path, stage: Stage, kube: Kube, node: Node, life: ExitStack) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stage: Stage,
+        kube: Kube,
+        node: Node,
+        life: ExitStack,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder, self._stage, self._kube, self._node = folder, stage, kube, node
-        self._life = life
+        self._life, self._settings = life, settings or {}
 
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[NodeRun]:
@@ -129,7 +138,7 @@ class OnNode:
             run.broker = broker
             subject = names.status_subject(namespace, PIPELINE, "all")
             await broker.watch(f"{subject.rpartition('.')[0]}.>", run.hear)
-            self._stage.controller()
+            self._stage.controller(**self._settings)
             for name, operator in pipeline.operators().items():
                 image = f"chaos/{name}:1"
                 code = str(OPERATORS / f"{name}.py")
