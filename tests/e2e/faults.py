@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,12 @@ PATIENCE = 180.0
 """Longest wait for anything: a container that was killed twice is started after ten seconds."""
 KILL = """
 import os, pathlib, signal, sys
-uid, killed = sys.argv[1], []
+killed = []
 for one in pathlib.Path("/proc").glob("[0-9]*"):
     try:
-        groups, name = (one / "cgroup").read_text(), (one / "comm").read_text().strip()
-        if (uid in groups or uid.replace("-", "_") in groups) and name != "pause":
+        if sys.argv[1] in (one / "cgroup").read_text():
             os.kill(int(one.name), signal.SIGKILL)
-            killed.append(name)
+            killed.append(one.name)
     except (FileNotFoundError, ProcessLookupError):
         pass
 print(*killed)
@@ -74,22 +74,24 @@ class ClusterRun(Run):
         pods = self._running(f"interact.science/operator={operator}")
         assert len(pods) >= max(1, len(replicas)), f"{operator} has no pods that run"
         for one in pods[: len(replicas) or None]:
-            if one["status"]["containerStatuses"][0]["restartCount"]:
-                self._kubectl(
-                    "delete", "pod", one["metadata"]["name"], "--grace-period=0", "--force"
-                )
-            else:
-                self.strike(one)
+            name = one["metadata"]["name"]
+            eventually(partial(self._end, name), f"pod {name} ends", PATIENCE)
+
+    def _end(self, name: str) -> bool:
+        """Kill a pod's container or, where it was killed before, delete the pod."""
+        pod = self._cluster.get("pod", name, "-n", NAMESPACE)
+        if not pod["status"]["containerStatuses"][0]["restartCount"]:
+            return self.strike(pod)
+        self._kubectl("delete", "pod", name, "--grace-period=0", "--force")
+        return True
 
     async def kill_nats(self) -> None:
         """kill -9; the kubelet starts it again with the same volume."""
-        for one in self._system("nats"):
-            self.strike(one)
+        self._strike_all("nats")
 
     async def kill_controller(self) -> None:
         """kill -9 of all of them; the kubelet starts them again."""
-        for one in self._system("controller"):
-            self.strike(one)
+        self._strike_all("controller")
 
     async def update(self, operator: str) -> None:
         """Give its pods another annotation, and wait until those with it have taken over."""
@@ -105,13 +107,18 @@ class ClusterRun(Run):
         """Let the source on."""
         self.see("touch", f"{self._there}/open")
 
-    def strike(self, pod: Object) -> None:
-        """kill -9 of what runs in a pod."""
-        uid = pod["metadata"]["uid"]
+    def strike(self, pod: Object) -> bool:
+        """kill -9 of what runs in a pod's container; whether anything did."""
+        _, _, container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")
         killed = self._cluster.kubectl(
-            "exec", "-n", NODE, "killer", "--", "python", "-c", KILL, uid
+            "exec", "-n", NODE, "killer", "--", "python", "-c", KILL, container
         )
-        assert killed.split(), f"pod {pod['metadata']['name']} has no processes"
+        return bool(killed.split())
+
+    def end(self) -> None:
+        """Delete the pipeline, and wait until its pods are gone."""
+        self._kubectl("delete", "pipeline", PIPELINE, "--timeout=60s")
+        eventually(lambda: not self._pods("interact.science/pipeline"), "no pods", PATIENCE)
 
     # -- what a row sees ----------------------------------------------------------------------------
 
@@ -185,8 +192,10 @@ class ClusterRun(Run):
     def _pods(self, labels: str, namespace: str = NAMESPACE) -> list[Object]:
         return self._cluster.items("pods", "-n", namespace, "-l", labels)
 
-    def _system(self, component: str) -> list[Object]:
-        return self._pods(f"app.kubernetes.io/component={component}", SYSTEM)
+    def _strike_all(self, component: str) -> None:
+        pods = self._pods(f"app.kubernetes.io/component={component}", SYSTEM)
+        struck = [self.strike(one) for one in pods]
+        assert all(struck), f"not every {component} ran"
 
     def _kubectl(self, *arguments: str) -> str:
         return self._cluster.kubectl(*arguments[:1], "-n", NAMESPACE, *arguments[1:])
@@ -223,9 +232,10 @@ class OnCluster:
             if one["operatorRef"]["name"] == "sums":
                 one["parameters"]["memory"] = 4 * MEMORY_MIB
         self._cluster.apply(made, NAMESPACE)
-        yield run
-        self._cluster.kubectl("delete", "pipeline", PIPELINE, "-n", NAMESPACE, "--timeout=60s")
-        eventually(lambda: not run._pods("interact.science/pipeline"), "no pods", PATIENCE)
+        try:
+            yield run
+        finally:
+            run.end()
 
 
 def template() -> Object:
