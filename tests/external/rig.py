@@ -114,7 +114,8 @@ class Rig:
     def events(self, name: str, namespace: str | None = None) -> list[str]:
         """Reasons of the events about an object, oldest first."""
         found = self.kube.list("events", namespace, fields=f"involvedObject.name={name}")
-        return [one["reason"] for one in sorted(found, key=lambda one: one["firstTimestamp"])]
+        found.sort(key=lambda one: int(one["metadata"]["resourceVersion"]))
+        return [one["reason"] for one in found]
 
     def clear(self) -> None:
         """Remove the runs, and the system."""
@@ -211,6 +212,9 @@ class Controller:
             self.rig.clock.ahead += wait
             self.woken.pass_by(wait)
         raise AssertionError(f"never at rest: {self.woken}")
+
+    def system(self, name: str) -> Key:
+        return Key(Kind.EXTERNAL_SYSTEM, "", name)
 
     def key(self, name: str) -> Key:
         return Key(Kind.EXTERNAL_RUN, self.rig.kube.namespace, name)
