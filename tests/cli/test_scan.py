@@ -58,11 +58,14 @@ def waiting(desk):
     ("action", "code", "state"),
     [("abort", Exit.INCOMPLETE, "incomplete: aborted"), ("skip", Exit.COMPLETE, "skipped")],
 )
-def test_a_run_whose_scan_is_ended_by_a_person_ends_and_says_so(desk, waiting, action, code, state):
+def test_a_run_whose_scan_is_ended_by_a_person_ends_and_says_so(
+    desk, waiting, monkeypatch, action, code, state
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(desk.folder / "runs"))
     with desk.under_way(*waiting) as process:
-        unknown = desk.do("scan", action, "demo", "nothing")
-        listed = desk.do("scan", "list", "demo", "-o", "json")
-        done = desk.do("scan", action, "demo")
+        unknown = desk.invoke("scan", action, "demo", "nothing")
+        listed = desk.invoke("scan", "list", "demo", "-o", "json")
+        done = desk.invoke("scan", action, "demo")
         out, err = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert unknown.returncode == Exit.NOT_FOUND
