@@ -30,15 +30,19 @@ setup: $(READY) ## make .venv from the lock
 run: $(READY) ## run a real scan through a pipeline and leave pictures in out/
 	@$(BIN)/python -m examples --images out
 
-# One controller at a time: those of two workers would look after the same namespaces.
+# One controller at a time: those of two workers would look after the same namespaces. So these have
+# a process and a control plane of their own, beside the others; what it says comes when it is over.
 ALONE := tests/scenarios tests/controller/test_process.py
 .PHONY: test
-test: $(READY) ## the whole test suite (ARGS=… for a part of it)
+test: $(READY) ## the whole test suite, 10 to 15 minutes (ARGS=… for a part of it)
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(ALONE))
-	@$(BIN)/python -m pytest $(ALONE)
+	@mkdir -p build
+	@$(BIN)/python -m pytest $(ALONE) > build/scenarios.log 2>&1 & scenarios=$$!; \
+	  $(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(ALONE)); others=$$?; \
+	  echo "scenarios with a controller:"; wait $$scenarios; own=$$?; cat build/scenarios.log; \
+	  exit $$((others | own))
 endif
 
 .PHONY: check
