@@ -56,11 +56,16 @@ asyncio.run(main())
 
 
 class ClusterRun(Run):
-    """A run as a Pipeline object; its source and sink write to a volume, which is copied here."""
+    """A run as a Pipeline object; its source and sink write to a volume, which is copied here.
+
+    Attributes:
+        ends: Why containers ended before the last time they were started, as Kubernetes says it.
+    """
 
     def __init__(self, setup: Setup, folder: Path, cluster: Cluster) -> None:
         super().__init__(setup, folder)
         self._cluster = cluster
+        self.ends: set[str] = set()
         self._there = f"{DATA}/{folder.name}"
 
     # -- what a row does ----------------------------------------------------------------------------
@@ -132,8 +137,9 @@ class ClusterRun(Run):
             with tarfile.open(fileobj=io.BytesIO(base64.b64decode(said))) as archive:
                 archive.extractall(self.folder, filter="data")
 
-    async def finished(self) -> None:
-        """Let the source on, and wait until the controller says that all is done."""
+    async def finished(self, *more: str) -> None:
+        """Let the source on, and wait until the controller says that all, and so ``more``, is done."""
+        del more
         self.open()
         await self.until(self._completed, "the pipeline is completed")
         await self.look_after()
@@ -150,14 +156,6 @@ class ClusterRun(Run):
         )  # fmt: skip
         return [_codec.decode(base64.b64decode(one)) for one in json.loads(said)]
 
-    def ends(self, operator: str) -> list[str]:
-        """Why containers of an operator ended last, as Kubernetes says it."""
-        states = [
-            one["status"]["containerStatuses"][0].get("lastState", {}).get("terminated", {})
-            for one in self._pods(f"interact.science/operator={operator}")
-        ]
-        return [str(one.get("reason")) for one in states if one]
-
     def see(self, *command: str) -> str:
         """What a command prints in the pod that has the volume."""
         return self._kubectl("exec", "eye", "--", *command)
@@ -173,6 +171,10 @@ class ClusterRun(Run):
         return "\n".join(lines)
 
     def _completed(self) -> bool:
+        for one in self._pods("interact.science/pipeline"):
+            for container in one["status"].get("containerStatuses", ()):
+                ended = container.get("lastState", {}).get("terminated", {})
+                self.ends.add(str(ended.get("reason", "")))
         found = self._cluster.get("pipeline", PIPELINE, "-n", NAMESPACE)
         return any(
             one["type"] == "Completed" and one["status"] == "True"

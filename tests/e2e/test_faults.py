@@ -38,4 +38,6 @@ def place(release: Cluster, images: Images) -> Iterator[Cluster]:
 async def test_the_row_holds_on_a_real_cluster(
     row: Row, place: Cluster, images: Images, tmp_path: Path
 ) -> None:
-    await row.play(OnCluster(tmp_path, place, images))
+    on = OnCluster(tmp_path, place, images)
+    await row.play(on)
+    assert ("OOMKilled" in on.run.ends) == ("for memory" in row.fault)
