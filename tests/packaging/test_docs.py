@@ -102,6 +102,16 @@ def test_the_exit_codes_of_the_guide_are_those_of_the_program():
     assert [int(row) for row in rows] == [int(code) for code in Exit]
 
 
+def test_the_page_about_running_names_every_variable_a_process_reads():
+    code = "".join(p.read_text() for p in (ROOT / "operators/sdk/interact").glob("_*.py"))
+    page = (ROOT / "docs/guide/running.md").read_text(encoding="utf-8")
+
+    read = set(re.findall(r'"(INTERACT_[A-Z_]+)"', code))
+
+    assert len(read) > 10
+    assert {name for name in read if f"`{name}`" not in page} == set()
+
+
 def test_the_page_about_status_knows_every_reason_the_controller_gives():
     page = (ROOT / "docs/guide/status.md").read_text(encoding="utf-8")
     code = "".join(
