@@ -144,6 +144,11 @@ def control_subject(namespace: str, pipeline: str) -> str:
     return _subject("interact-control", namespace, pipeline)
 
 
+def external_subject(namespace: str, key: str) -> str:
+    """Where the pod with an external operator's class takes calls for a run (core NATS request)."""
+    return _subject("interact-external", namespace, key)
+
+
 def workload(pipeline: str, operator: str) -> str:
     """The Deployment, ConfigMap and Service of an operator in a pipeline."""
     return kubernetes_name(pipeline, operator)

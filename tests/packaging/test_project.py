@@ -109,7 +109,7 @@ def test_the_public_names_are_sorted_and_there(module):
 def test_the_public_names_of_the_sdk_are_these():
     """Changing them changes the interface: say so in the changelog."""
     assert interact.__all__ == [
-        "Axis", "Batch", "BatchError", "BrokerError", "Bytes", "Calibration", "DenseFrames", "FrameSum",
+        "Axis", "Batch", "BatchError", "BrokerError", "Bytes", "Calibration", "DenseFrames", "ExternalOperator", "FrameSum",
         "Image", "InputError", "InteractError", "Latest", "Operator", "OperatorError", "Param", "Picture", "Progress", "Reducer",
         "Resume", "Scan", "ScanImage", "SettingsError", "Slots", "SparseFrames", "Tombstone", "TooLarge",
         "TransientError", "Values", "Zip", "dependencies", "lost", "operator", "positions", "scan_axes",

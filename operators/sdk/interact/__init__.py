@@ -12,6 +12,8 @@ A kernel is a function; its annotations are its ports, its keyword arguments its
         brightness.main()
 """
 
+from typing import TYPE_CHECKING, Any
+
 from interact._batches import (
     Axis,
     Batch,
@@ -47,6 +49,9 @@ from interact._reducer import (
 from interact._scan import Calibration, Scan, Tombstone, positions
 from interact._signature import Latest, Resume, Zip
 
+if TYPE_CHECKING:
+    from interact.external_operator import ExternalOperator
+
 __all__ = [
     "Axis",
     "Batch",
@@ -55,6 +60,7 @@ __all__ = [
     "Bytes",
     "Calibration",
     "DenseFrames",
+    "ExternalOperator",
     "FrameSum",
     "Image",
     "InputError",
@@ -87,3 +93,12 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load what only external operators need when it is asked for."""
+    if name == "ExternalOperator":
+        from interact.external_operator import ExternalOperator
+
+        return ExternalOperator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
