@@ -7,6 +7,7 @@ import typer
 
 from interact.cli import dlq, exits, operator_commands, scan
 from interact.cli.cluster import commands as cluster_commands
+from interact.cli.cluster import runs_commands
 from interact.cli.cluster.options import ContextOption, KubeconfigOption, NamespaceOption, Where
 from interact.cli.exits import CommandError, Exit
 from interact.cli.outputs import Output, OutputOption
@@ -230,6 +231,11 @@ app.add_typer(cluster_commands.app)
 app.add_typer(dlq.app, name="dlq", help="Look at dead letters, send them again, drop them.")
 app.add_typer(
     scan.app, name="scan", help="List the scans of a pipeline that runs, abort or skip one."
+)
+app.add_typer(
+    runs_commands.app,
+    name="runs",
+    help="Look at external runs, answer, cancel, retry, export them.",
 )
 app.add_typer(operator_commands.app, name="operator", help="Write, describe and try operators.")
 

@@ -32,7 +32,7 @@ _MEANINGS = {
     Exit.INTERNAL: "an internal error of interact",
     Exit.USAGE: "the command line, a specification or an input file is wrong",
     Exit.INCOMPLETE: "incomplete: frames are missing",
-    Exit.FAILED: "frames failed in a kernel or could not be decoded",
+    Exit.FAILED: "frames failed in a kernel or could not be decoded, or a run did not complete",
     Exit.CRASHED: "an operator's process died and could not go on",
     Exit.NO_NATS: "there is no usable NATS",
     Exit.STALLED: "stalled: nothing moved for too long, or a pipeline says that it cannot go on",

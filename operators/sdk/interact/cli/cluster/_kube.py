@@ -74,6 +74,14 @@ class Connection:
             raise ApiError(0, f"{self.host}: {_words(error)}") from error
         return cast("Object", json.loads(data or b"{}"))
 
+    def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """What one path says, as text."""
+        response = self._send("GET", path, query, None, JSON, "*/*", ANSWER_SECONDS)
+        try:
+            return response.data.decode(errors="replace")
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(0, f"{self.host}: {_words(error)}") from error
+
     def lines(
         self, path: str, *, query: Mapping[str, str] | None = None, accept: str = JSON
     ) -> Iterator[Object]:

@@ -63,6 +63,10 @@ class Api(Protocol):
         """The events of a watch, until the server ends it."""
         ...
 
+    def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """What one path says, as text: a pod's log."""
+        ...
+
     def tunnel(self, namespace: str, pod: str, port: int) -> socket.socket:
         """A connection to a port of a pod, through the API server."""
         ...

@@ -21,12 +21,12 @@ def pipeline(found: Object, events: Sequence[Object] | str, now: datetime) -> li
     """
     spec, status = mapping(found.get("spec")), mapping(found.get("status"))
     return [
-        *_head(found, _switches(spec, status), now),
-        *_conditions(status, now),
+        *head(found, _switches(spec, status), now),
+        *condition_rows(status, now),
         *_operators(spec, status),
         *_edges(spec, status),
         *_scans(status),
-        *_events(events, now),
+        *event_rows(events, now),
     ]
 
 
@@ -46,16 +46,17 @@ def operator(found: Object, events: Sequence[Object] | str, now: datetime) -> li
     parameters = [_parameter(one) for one in entries(spec.get("parameters"))]
     titles = ("NAME", "TYPE", "DEFAULT", "TAKES", "DESCRIPTION")
     return [
-        *_head(found, facts, now),
-        *_conditions(status, now),
-        *_section("Ports", ("WAY", "NAME", "TYPE", "DESCRIPTION"), ports),
-        *_section("Parameters", titles, parameters),
+        *head(found, facts, now),
+        *condition_rows(status, now),
+        *section("Ports", ("WAY", "NAME", "TYPE", "DESCRIPTION"), ports),
+        *section("Parameters", titles, parameters),
         *_triggers(spec),
-        *_events(events, now),
+        *event_rows(events, now),
     ]
 
 
-def _head(found: Object, facts: Sequence[tuple[str, str]], now: datetime) -> list[str]:
+def head(found: Object, facts: Sequence[tuple[str, str]], now: datetime) -> list[str]:
+    """What every object has, and ``facts`` about this one."""
     about, spec = mapping(found["metadata"]), mapping(found.get("spec"))
     seen = mapping(found.get("status")).get("observedGeneration", 0)
     generation = about.get("generation", 0)
@@ -95,7 +96,8 @@ def _switches(spec: Object, status: Object) -> list[tuple[str, str]]:
     ]
 
 
-def _conditions(status: Object, now: datetime) -> list[str]:
+def condition_rows(status: Object, now: datetime) -> list[str]:
+    """The conditions of a status."""
     rows = [
         (
             str(one.get("type")),
@@ -106,7 +108,7 @@ def _conditions(status: Object, now: datetime) -> list[str]:
         )
         for one in entries(status.get("conditions"))
     ]
-    return _section("Conditions", ("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
+    return section("Conditions", ("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
 
 
 def _operators(spec: Object, status: Object) -> list[str]:
@@ -127,7 +129,7 @@ def _operators(spec: Object, status: Object) -> list[str]:
         )
         words += [f"{name}: {text}" for text in _said(one, state)]
     titles = ("NAME", "OPERATOR", "READY", "FRAMES/S", "REVISION", "IMAGE")
-    return [*_section("Operators", titles, rows), *indented(words)]
+    return [*section("Operators", titles, rows), *indented(words)]
 
 
 def _said(one: Object, state: Object) -> list[str]:
@@ -164,7 +166,7 @@ def _edges(spec: Object, status: Object) -> list[str]:
         )
         for edge in entries(spec.get("edges"))
     ]
-    return _section("Edges", ("FROM", "TO", *_COUNTS), rows)
+    return section("Edges", ("FROM", "TO", *_COUNTS), rows)
 
 
 def _scans(status: Object) -> list[str]:
@@ -178,10 +180,11 @@ def _scans(status: Object) -> list[str]:
         )
         for one in entries(status.get("scans"))
     ]
-    return _section("Scans", ("ID", "STATE", "ACCOUNTED FOR", "FRAMES", "MISSING"), rows)
+    return section("Scans", ("ID", "STATE", "ACCOUNTED FOR", "FRAMES", "MISSING"), rows)
 
 
-def _events(events: Sequence[Object] | str, now: datetime) -> list[str]:
+def event_rows(events: Sequence[Object] | str, now: datetime) -> list[str]:
+    """Events, the latest last, or why they are not known."""
     if isinstance(events, str):
         return ["", f"Events: not known: {events}"]
     rows = [
@@ -193,7 +196,7 @@ def _events(events: Sequence[Object] | str, now: datetime) -> list[str]:
         )
         for one in sorted(events, key=_last)
     ]
-    return _section("Events", ("AGE", "TYPE", "REASON", "MESSAGE"), rows)
+    return section("Events", ("AGE", "TYPE", "REASON", "MESSAGE"), rows)
 
 
 def _last(event: Object) -> str:
@@ -230,10 +233,11 @@ def _triggers(spec: Object) -> list[str]:
         for name, *facts in map(_parameter, entries(one.get("parameters"))):
             rows.append((f"  {name}", *facts))
     titles = ("NAME", "TYPE", "DEFAULT", "TAKES", "DESCRIPTION")
-    return _section("Triggers", titles, rows) if rows else []
+    return section("Triggers", titles, rows) if rows else []
 
 
-def _section(title: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def section(title: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows under a title, after an empty line."""
     if not rows:
         return ["", f"{title}: none"]
     return ["", f"{title}:", *indented(aligned([titles, *rows]))]

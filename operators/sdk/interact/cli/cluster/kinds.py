@@ -18,6 +18,7 @@ class Kind:
     singular: str
     plural: str
     short: str
+    namespaced: bool = True
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -32,15 +33,21 @@ class Kind:
 
     def path(self, namespace: str, name: str = "") -> str:
         """Where the API server has it; all namespaces when ``namespace`` is empty."""
-        within = f"/namespaces/{namespace}" if namespace else ""
+        within = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return f"/apis/{API_VERSION}{within}/{self.plural}" + (f"/{name}" if name else "")
 
 
 PIPELINE: Final = Kind("Pipeline", "pipeline", "pipelines", "ipl")
 OPERATOR: Final = Kind("InteractOperator", "interactoperator", "interactoperators", "iop")
+RUN: Final = Kind("ExternalRun", "externalrun", "externalruns", "xrun")
+SYSTEM: Final = Kind(
+    "ExternalSystem", "externalsystem", "externalsystems", "xsys", namespaced=False
+)
 _WORDS: Final = {
     **dict.fromkeys(PIPELINE.words, PIPELINE),
     **dict.fromkeys((*OPERATOR.words, "operators", "operator"), OPERATOR),
+    **dict.fromkeys((*RUN.words, "runs", "run"), RUN),
+    **dict.fromkeys((*SYSTEM.words, "systems", "system"), SYSTEM),
 }
 
 
@@ -65,7 +72,7 @@ def asked(words: Sequence[str]) -> tuple[Kind, tuple[str, ...]]:
             if given is None or (number and given is not kind):
                 raise CommandError(
                     Exit.USAGE,
-                    f"{word}: names are of one kind, pipeline/NAME or operator/NAME",
+                    f"{word}: names are of one kind, pipeline/NAME, operator/NAME or run/NAME",
                 )
             kind = given
         names.append(named(name))

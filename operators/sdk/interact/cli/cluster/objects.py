@@ -127,6 +127,21 @@ def merge(place: Place, kind: Kind, name: str, change: Object) -> Object:
     return _patch(place, kind, name, change, MERGE_PATCH)
 
 
+def create(place: Place, kind: Kind, body: Object) -> Object | None:
+    """Make an object; None if there is one of its name.
+
+    Raises:
+        CommandError: If the server refuses.
+    """
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    try:
+        return place.api.request("POST", kind.path(place.namespace), query=query, body=body)
+    except ApiError as error:
+        if error.code == 409:
+            return None
+        raise refusal(error, place.what(kind, str(body["metadata"]["name"]))) from error
+
+
 def edit(place: Place, kind: Kind, name: str, edits: Callable[[Object], list[Object]]) -> Object:
     """Apply edits (RFC 6902) to exactly the object they were made for.
 

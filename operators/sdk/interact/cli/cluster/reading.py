@@ -11,13 +11,19 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from interact.cli.cluster import columns, described, kinds, loads, objects
+from interact.cli.cluster import columns, described, kinds, loads, objects, runs_described
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.kinds import PIPELINE
 from interact.cli.cluster.objects import Place
 from interact.cli.exits import CommandError, Exit
 
 REFRESH_SECONDS: Final = 1.0
+_TEXTS: Final = {
+    PIPELINE: described.pipeline,
+    kinds.OPERATOR: described.operator,
+    kinds.RUN: runs_described.run,
+    kinds.SYSTEM: runs_described.system,
+}
 
 
 def describe(place: Place, words: Sequence[str]) -> None:
@@ -31,14 +37,14 @@ def describe(place: Place, words: Sequence[str]) -> None:
         known = [one["metadata"]["name"] for one in objects.read_all(place, kind)]
         words_ = f"there are {listed(known)}" if known else f"there is none in {place.words}"
         raise CommandError(Exit.USAGE, f"name a {kind.singular}; {words_}")
-    text = described.pipeline if kind is PIPELINE else described.operator
+    text = _TEXTS[kind]
     for number, name in enumerate(asked):
         found = objects.read(place, kind, name)
-        lines = text(found, _events(place, found), datetime.now(UTC))
+        lines = text(found, events(place, found), datetime.now(UTC))
         typer.echo("\n".join([*([""] if number else []), *lines]))
 
 
-def _events(place: Place, found: Object) -> list[Object] | str:
+def events(place: Place, found: Object) -> list[Object] | str:
     """The events about an object, or why they cannot be read: the rest is worth showing."""
     selector = f"involvedObject.uid={found['metadata']['uid']}"
     try:
