@@ -67,7 +67,7 @@ class Rig:
                 tenure=Tenure(leads, 10.0), makers=self.makers, bounds=self.bounds, hit=hit,
                 now=self.clock.now, clock=self.clock.seconds,
             )  # fmt: skip
-            made = Controller(self, given, Office(given))
+            made = Controller(self, given, Office(given), teller)
             made.office.lanes = made.woken
             await made.hear()
             await made.office.start()
@@ -160,6 +160,7 @@ class Controller:
     rig: Rig
     given: Given
     office: Office
+    lists: Teller
     woken: Woken = field(default_factory=Woken)
 
     async def hear(self) -> None:
@@ -168,7 +169,7 @@ class Controller:
         for kind in (Kind.EXTERNAL_RUN, Kind.EXTERNAL_SYSTEM, Kind.OPERATOR):
             here = "" if kind is Kind.EXTERNAL_SYSTEM else self.rig.kube.namespace
             found: set[Key] = set()
-            async for page in self.given.cluster.pages(kind, here):
+            async for page in self.lists.pages(kind, here):
                 for one in page:
                     objects.put(one)
                     found.add(key_of(one))

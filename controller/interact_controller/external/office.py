@@ -11,7 +11,6 @@ from typing import Protocol
 from interact_api.plain import mapping
 
 from interact_controller.errors import ClusterError, ControllerError
-from interact_controller.events import Teller
 from interact_controller.external import claims as claiming
 from interact_controller.external import failpoints, loop, reading
 from interact_controller.external.calls import Calls, Tenure
@@ -22,10 +21,10 @@ from interact_controller.external.deeds import Deeds
 from interact_controller.external.driver import Driver
 from interact_controller.external.lanes import Lanes
 from interact_controller.external.loop import Loop, Parts
-from interact_controller.external.shelf import ReleaseShelf
 from interact_controller.external.sweep import Sweeper
 from interact_controller.external.systems import Maker, Systems
 from interact_controller.external.telling import Herald
+from interact_controller.kube import Glance
 from interact_controller.policy import Policy
 from interact_controller.seen import Key, Kind
 from interact_controller.store import Objects
@@ -52,13 +51,29 @@ class Bounds:
     status_seconds: float = 10.0
 
 
+class Server(loop.Cluster, Protocol):
+    """The API server."""
+
+    async def glance(self, kind: Kind, namespace: str = "", *, labels: str = "") -> Glance:
+        """Uids and versions of all objects of a kind."""
+        ...
+
+
+class Drawers(claiming.Shelf, Protocol):
+    """The release's namespace."""
+
+    async def secret(self, name: str) -> Mapping[str, bytes] | None:
+        """What a Secret holds; None if it is not there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Given:
     """What external runs are looked after with."""
 
-    cluster: Teller
+    cluster: Server
     objects: Objects
-    shelf: ReleaseShelf
+    shelf: Drawers
     policy: Policy
     tenure: Tenure
     makers: Mapping[str, Maker]
