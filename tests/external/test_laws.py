@@ -84,6 +84,7 @@ class Play:
 ERRORS = st.sampled_from(
     [ExternalError("away"), Ambiguous("what?"), ValueError("a mistake"), "lost"]
 )
+POINTS = st.sampled_from(["", *failpoints.POINTS])
 VERBS = ["prepare", "submit", "lookup", "check", "collect", "cancel"]
 EVENTS = st.one_of(
     st.tuples(st.just("look"), st.just("")),
@@ -117,10 +118,11 @@ def happens(play: Play, key: Key, event: str, what: Any, error: object) -> None:
             play.server.edit(key, suspend=what == "suspended")
 
 
-async def played(repeat: Repeat, events: list[tuple[str, Any]], error: object) -> Play:
-    """Everything happens; then all is well, and it comes to rest."""
+async def played(repeat: Repeat, point: str, events: list[tuple[str, Any]], error: object) -> Play:
+    """Ended at a point, then everything happens; then all is well, and it comes to rest."""
     play = Play(repeat)
     key = play.begin()
+    await play.look(key, point)
     for event, what in events:
         if event in {"look", "killed"}:
             await play.look(key, what)
@@ -139,11 +141,11 @@ async def played(repeat: Repeat, events: list[tuple[str, Any]], error: object) -
 
 
 @settings(max_examples=100)
-@given(st.sampled_from(Repeat), st.lists(EVENTS, max_size=14), ERRORS)
+@given(st.sampled_from(Repeat), POINTS, st.lists(EVENTS, max_size=14), ERRORS)
 def test_whatever_happens_there_is_one_job_for_each_attempt_and_none_is_left(
-    repeat: Repeat, events: list[tuple[str, Any]], error: object
+    repeat: Repeat, point: str, events: list[tuple[str, Any]], error: object
 ) -> None:
-    play = asyncio.run(played(repeat, events, error))
+    play = asyncio.run(played(repeat, point, events, error))
 
     keys = [one.key for one in play.desk.jobs]
     assert len(keys) == len(set(keys))
@@ -156,9 +158,11 @@ def test_whatever_happens_there_is_one_job_for_each_attempt_and_none_is_left(
 
 
 @settings(max_examples=40)
-@given(st.lists(EVENTS, max_size=14), ERRORS)
-def test_an_end_that_was_written_stays(events: list[tuple[str, Any]], error: object) -> None:
-    play = asyncio.run(played(Repeat.LOOKUP, events, error))
+@given(POINTS, st.lists(EVENTS, max_size=14), ERRORS)
+def test_an_end_that_was_written_stays(
+    point: str, events: list[tuple[str, Any]], error: object
+) -> None:
+    play = asyncio.run(played(Repeat.LOOKUP, point, events, error))
 
     ends: dict[str, str] = {}
     for uid, _, phase in play.server.phases:
@@ -168,8 +172,10 @@ def test_an_end_that_was_written_stays(events: list[tuple[str, Any]], error: obj
 
 
 def test_the_same_events_come_to_the_same_end() -> None:
-    events = [("look", ""), ("killed", failpoints.SUBMITTED), ("passes", "15"), ("look", "")]
+    events = [("look", ""), ("killed", failpoints.TOLD), ("passes", "15"), ("look", "")]
 
-    one, other = (asyncio.run(played(Repeat.LOOKUP, events, "lost")) for _ in range(2))
+    one, other = (
+        asyncio.run(played(Repeat.LOOKUP, failpoints.SUBMITTED, events, "lost")) for _ in range(2)
+    )
 
     assert (one.desk.jobs, one.server.phases) == (other.desk.jobs, other.server.phases)
