@@ -83,7 +83,11 @@ def test_a_value_is_added_to_those_that_are_there():
 
     edits, made = changes.parameter_edits(found, {"sum": {"gain": 7, "on": True}})
 
-    assert edits == [{"op": "add", "path": "/spec/operators/1/parameters/gain", "value": 7}]
+    assert edits == [
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": "/spec/operators/1/name", "value": "sum"},
+        {"op": "add", "path": "/spec/operators/1/parameters/gain", "value": 7},
+    ]
     assert made == [Change("sum", "gain", "3", "7")]
 
 
@@ -107,7 +111,7 @@ def test_true_and_one_are_two_values():
 
     edits, _ = changes.parameter_edits(stored.pipeline(entry), {"sum": {"on": True, "gain": 7}})
 
-    assert edits == [{"op": "add", "path": "/spec/operators/0/parameters/on", "value": True}]
+    assert edits[2:] == [{"op": "add", "path": "/spec/operators/0/parameters/on", "value": True}]
 
 
 def test_an_operator_feels_a_change_of_its_value_and_not_the_first_mention_of_its_default():

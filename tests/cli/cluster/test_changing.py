@@ -202,6 +202,40 @@ def test_a_change_lands_at_its_operator_though_others_were_put_before_it(lab, pa
     ]  # fmt: skip
 
 
+def test_a_value_is_set_though_others_change_the_pipeline_all_the_time(lab):
+    where = connecting.place(Where(lab.where[1], namespace=lab.where[3]))
+    looks = []
+
+    def edits(found):
+        looks.append(found)
+        lab.kube.patch("pipelines", "demo", {"spec": {"suspend": len(looks) % 2 == 1}})
+        return changes.parameter_edits(found, {"sum": {"gain": 7}})[0]
+
+    objects.edit(where, PIPELINE, "demo", edits)
+
+    assert len(looks) == 1
+    spec = lab.get()["spec"]
+    assert spec["suspend"], "the change of the others stays"
+    assert spec["operators"][1]["parameters"] == {"gain": 7, "mode": "fast"}
+
+
+def test_a_value_is_not_set_on_a_pipeline_that_was_made_anew(lab):
+    where = connecting.place(Where(lab.where[1], namespace=lab.where[3]))
+    looks = []
+
+    def edits(found):
+        looks.append(found["metadata"]["uid"])
+        if len(looks) == 1:
+            lab.kube.delete("pipelines", "demo")
+            lab.kube.apply(labs.pipeline())
+        return changes.parameter_edits(found, {"sum": {"gain": 7}})[0]
+
+    objects.edit(where, PIPELINE, "demo", edits)
+
+    assert looks == [looks[0], lab.get()["metadata"]["uid"]]
+    assert looks[0] != looks[1]
+
+
 def test_a_value_that_is_the_default_is_not_waited_for_as_a_revision(lab):
     def controller():
         lab.write_status(operators=[operator_state("sum", parameterRevision=1)])

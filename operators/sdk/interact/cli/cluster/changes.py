@@ -126,7 +126,13 @@ def _strangers(pipeline: Object, wanted: Sequence[Assignment]) -> Iterator[str]:
 def parameter_edits(
     pipeline: Object, wanted: Mapping[str, Mapping[str, Value]]
 ) -> tuple[list[Object], list[Change]]:
-    """The edits that set parameters, and what they change; none where all are so already."""
+    """The edits that set parameters, and what they change; none where all are so already.
+
+    Where each operator has parameters already, the edits begin with tests: they hold for as long as
+    the operators are where they were, whatever else others change meanwhile.
+    """
+    tests = [_edit("test", "/metadata/uid", pipeline["metadata"]["uid"])]
+    bare = False  # what is not there cannot be tested for: others may put it there
     edits: list[Object] = []
     changes: list[Change] = []
     for number, one in enumerate(_operators(pipeline)):
@@ -138,14 +144,18 @@ def parameter_edits(
         }
         if not new:
             continue
-        path = f"/spec/operators/{number}/parameters"
-        edits += [] if "parameters" in one else [_edit("add", path, {})]
+        operator = f"/spec/operators/{number}"
+        path = f"{operator}/parameters"
+        tests.append(_edit("test", f"{operator}/name", one["name"]))
+        if "parameters" not in one:
+            bare = True
+            edits.append(_edit("add", path, {}))
         edits += [_edit("add", f"{path}/{_escaped(name)}", value) for name, value in new.items()]
         changes += [
             Change(one["name"], name, shown(given.get(name)), shown(value))
             for name, value in new.items()
         ]
-    return edits, changes
+    return ([*tests, *edits] if edits and not bare else edits), changes
 
 
 def felt(
