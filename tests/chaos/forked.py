@@ -7,23 +7,45 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from interact._tether import PR_SET_PDEATHSIG
 
+WARM = [
+    "interact._runtime",
+    "interact._settings",
+    "interact._spec",
+    "interact.__main__",
+    "chaos.warm",
+]
+TESTS = Path(__file__).resolve().parents[1]
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["interact._runtime", "interact._settings", "interact._spec", "interact.__main__"]
-)
 STOP_SECONDS = 20.0
 
 
 def start(code: Path, log: Path, environment: Mapping[str, str]) -> ForkServerProcess:
     """Start what ``python -m interact CODE`` is, in an environment of its own."""
+    _serve()
     process = _CONTEXT.Process(target=_operator, args=(code, log, dict(environment)), daemon=True)
     process.start()
     return process
+
+
+@cache
+def _serve() -> None:
+    """Start the server they are forked from; Python does not tell it where tests are."""
+    _CONTEXT.set_forkserver_preload(WARM)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(TESTS), before)))
+    try:
+        forkserver.ensure_running()
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def kill(process: ForkServerProcess) -> None:

@@ -145,6 +145,8 @@ class LocalRun(Run):
 
     async def stop(self, *replicas: Replica) -> None:
         """SIGTERM to all of these at once, and wait for their clean ends; nobody starts them again."""
+        begun = set(replicas)  # a process that has just begun is ended by the signal itself
+        await self.until(lambda: begun <= self.told.keys(), f"{sorted(begun)} have begun")
         ending = [(one, self.processes.pop(one)) for one in replicas]
         for _, process in ending:
             process.terminate()

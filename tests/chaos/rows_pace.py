@@ -62,7 +62,7 @@ async def _within_bounds(run: LocalRun) -> None:
     "the source waits; then all arrives, each frame once",
 )
 async def a_full_account(on: Local) -> None:
-    with Nats.shared(on.folder("nats"), max_memory=60 * MIB) as nats:
+    with Nats.shared(on.folder("nats"), max_memory=72 * MIB) as nats:
         async with on.running(Setup(replicas=1, max_bytes=4 * MIB), nats=nats) as run:
             await run.reached(0.2)
             await _fill(run.broker.context)
