@@ -22,6 +22,7 @@ BENCHES: Final = {
     "memory": "resident memory of an endless pipeline",
     "recovery": "one of four replicas is killed",
     "controller": "a thousand pipelines applied at once",
+    "external": "two thousand external runs at once under a cap",
 }
 
 
