@@ -347,19 +347,28 @@ class JetStream:
         _refuse(answer, what)
         return answer
 
-    async def _request(self, subject: str, payload: bytes) -> dict[str, Any]:
+    async def ask(self, subject: str, payload: bytes, seconds: float) -> bytes | None:
+        """The answer to a question; None if nobody listens at the subject.
+
+        Raises:
+            BrokerUnreachable: If no answer comes in time.
+        """
         if not self.client.is_connected:
             raise self._unreachable()
         try:
-            message = await self.client.request(subject, payload, timeout=REQUEST_SECONDS)
-        except nats.errors.NoRespondersError as error:
-            raise BrokerUnreachable(
-                f"NATS at {self._url} answers without JetStream; start nats-server with -js"
-            ) from error
+            return (await self.client.request(subject, payload, timeout=seconds)).data
+        except nats.errors.NoRespondersError:
+            return None
         except (nats.errors.Error, OSError, TimeoutError) as error:
             self._words = str(error) or "no answer in time"
             raise self._unreachable() from error
-        answer = _decode(message.data)
+
+    async def _request(self, subject: str, payload: bytes) -> dict[str, Any]:
+        found = await self.ask(subject, payload, REQUEST_SECONDS)
+        if found is None:
+            words = f"NATS at {self._url} answers without JetStream; start nats-server with -js"
+            raise BrokerUnreachable(words)
+        answer = _decode(found)
         return answer if isinstance(answer, dict) else {}
 
     def _unreachable(self) -> BrokerUnreachable:

@@ -139,7 +139,7 @@ async def parts(
         given = Given(
             cluster=teller, objects=objects, shelf=ReleaseShelf(api, settings.namespace),
             policy=policy, tenure=Tenure(lease.remaining, lease.longest),
-            makers=known.makers(api, policy), bounds=bounds(settings), hit=hit, beat=beat,
+            makers=known.makers(api, policy, broker.ask), bounds=bounds(settings), hit=hit, beat=beat,
         )  # fmt: skip
         fork.external = Office(given)
         yield Parts(world, hearing, keys, fork.external, relist, resync, teller)

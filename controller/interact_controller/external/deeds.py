@@ -11,7 +11,7 @@ from interact_controller.errors import ClusterError
 from interact_controller.external import failpoints, steps
 from interact_controller.external.calls import Calls
 from interact_controller.external.claims import Claim, Claims
-from interact_controller.external.driver import Driver
+from interact_controller.external.driver import Driver, repeat_of
 from interact_controller.external.steps import (
     Cancel,
     Check,
@@ -98,7 +98,7 @@ class Deeds:
         notes = self.notes(claim.key)
         return Work(
             claim=claim,
-            repeat=driver.repeat if driver is not None else Repeat.NEITHER,
+            repeat=repeat_of(driver, claim.run) if driver is not None else Repeat.NEITHER,
             doubt=notes.doubt,
             settled=driver is not None and self._clock() - notes.since >= driver.call_seconds,
             failures=notes.failures,

@@ -7,7 +7,7 @@ the run's status and in its claim, so it never holds a secret. Each call ends wi
 equal run, `Driver.cancel` of what has ended is confirmed.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run
 from interact_api.problem import Problem
@@ -104,3 +104,17 @@ class Driver(Protocol):
         False if it was asked to stop and may still run: the call comes again.
         """
         ...
+
+
+@runtime_checkable
+class RepeatsByRun(Protocol):
+    """A driver whose runs say for themselves how a submit may be repeated."""
+
+    def repeat_of(self, run: Run) -> Repeat:
+        """How a submit of this run may be repeated; goes before `Driver.repeat`."""
+        ...
+
+
+def repeat_of(driver: Driver, run: Run) -> Repeat:
+    """How a submit of a run whose end nobody knows may be repeated."""
+    return driver.repeat_of(run) if isinstance(driver, RepeatsByRun) else driver.repeat

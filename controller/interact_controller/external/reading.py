@@ -1,7 +1,7 @@
 """An ExternalRun as it was read: what it asks for, where it is, and what its driver is told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,6 +11,7 @@ from interact_api.external_run import AttemptState, ExternalRunSpec, ExternalRun
 from interact_api.external_system import ExternalSystemSpec
 from interact_api.external_work import Driver, Work
 from interact_api.lifecycle import TERMINAL, RunPhase
+from interact_api.model import JsonObject
 from interact_api.operator import InteractOperator
 from interact_api.plain import mapping
 from interact_api.problem import Problem
@@ -63,6 +64,7 @@ class Reading:
         work: The driver and what it is asked, from the run or its operator.
         hindrance: Why that is not known.
         manifest: The object.
+        host: The image of the operator that has the run's class, its command and template.
     """
 
     key: Key
@@ -76,6 +78,7 @@ class Reading:
     work: Work
     hindrance: Hindrance | None
     manifest: Manifest
+    host: JsonObject = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
@@ -145,11 +148,12 @@ class Reading:
     def run(self) -> Run:
         """What the driver is told of this attempt."""
         section = self.work.section
+        said = {} if section is None else section.model_dump(mode="json", by_alias=True)
         deadline = self.deadline
         return Run(
             namespace=self.key.namespace, name=self.key.name, uid=self.uid, attempt=self.attempt,
             parameters=self.spec.values, inputs=self.spec.inputs,
-            spec={} if section is None else section.model_dump(mode="json", by_alias=True),
+            spec={**said, **self.host},
             deadline=deadline, created=self.created,
         )  # fmt: skip
 
@@ -199,9 +203,11 @@ def read(manifest: Manifest, operators: Mapping[str, InteractOperator | str]) ->
     place = key_of(manifest)
     work: Work = spec
     hindrance = None
+    host: JsonObject = {}
     found = operators.get(operator_key(place, spec)) if spec.operator is not None else None
     if isinstance(found, InteractOperator):
         work = found.spec.execution
+        host = _host(found) if work.driver is Driver.CUSTOM else {}
     elif spec.operator is not None:
         words = found or f"there is no InteractOperator {operator_key(place, spec)}"
         hindrance = Hindrance(str(Reason.OPERATORS_NOT_FOUND), words)
@@ -210,8 +216,17 @@ def read(manifest: Manifest, operators: Mapping[str, InteractOperator | str]) ->
         generation=int(about.get("generation", 0)),
         created=moment(str(about.get("creationTimestamp", ""))) or datetime.now(UTC),
         deleting="deletionTimestamp" in about, spec=spec, status=status, work=work,
-        hindrance=hindrance, manifest=manifest,
+        hindrance=hindrance, manifest=manifest, host=host,
     )  # fmt: skip
+
+
+def _host(operator: InteractOperator) -> JsonObject:
+    """Where an operator's class runs, as the driver custom reads it."""
+    spec = operator.spec
+    template = spec.template.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude_none=True
+    )
+    return {"image": spec.image, "command": list(spec.command), "template": template}
 
 
 def operator_key(key: Key, spec: ExternalRunSpec) -> str:

@@ -70,18 +70,18 @@ class JobDriver:
         if job is None:
             message = f"there is no Job {handle.external_id} any more; somebody deleted it"
             return Observation(state=State.LOST, reason="NotFound", message=message)
-        ended = _ended(job)
-        if ended is not None and ended.state is State.SUCCEEDED:
-            return ended
+        end = ended(job)
+        if end is not None and end.state is State.SUCCEEDED:
+            return end
         status = mapping(job.get("status"))
-        if ended is None and mapping(job.get("spec")).get("suspend"):
+        if end is None and mapping(job.get("spec")).get("suspend"):
             return Observation(
                 state=State.WAITING, reason="Suspended", message="its Job is suspended"
             )
-        if ended is None and int(status.get("ready") or 0) > 0:
+        if end is None and int(status.get("ready") or 0) > 0:
             return Observation(state=State.RUNNING)
         seen = await self._jobs.pods(str(handle.data["namespace"]), str(handle.data["key"]))
-        return _began(seen) if ended is None else _with_exit(ended, seen)
+        return began(seen) if end is None else _with_exit(end, seen)
 
     async def collect(self, handle: Handle) -> OperatorResult:
         """What the container wrote to its termination message."""
@@ -98,7 +98,7 @@ class JobDriver:
     async def cancel(self, handle: Handle) -> bool:
         """Delete the Job unless it has ended; True once it and its pods are gone."""
         job = await self._find(handle)
-        if job is None or _ended(job) is not None:
+        if job is None or ended(job) is not None:
             return True
         uid = str(mapping(job["metadata"]).get("uid"))
         await self._jobs.remove(str(handle.data["namespace"]), str(handle.data["key"]), uid)
@@ -162,7 +162,7 @@ def _handle(run: Run) -> Handle:
     return Handle(data={"namespace": run.namespace, "key": run.key})
 
 
-def _ended(job: dict[str, Any]) -> Observation | None:
+def ended(job: dict[str, Any]) -> Observation | None:
     """How the Job ended, by its conditions; those that announce an end are not one."""
     for one in map(mapping, entries(mapping(job.get("status")).get("conditions"))):
         if one.get("status") != "True":
@@ -177,7 +177,7 @@ def _ended(job: dict[str, Any]) -> Observation | None:
     return None
 
 
-def _began(seen: list[dict[str, Any]]) -> Observation:
+def began(seen: list[dict[str, Any]]) -> Observation:
     """What a Job waits for whose pod is not ready."""
     for pod in seen[:1]:
         status = mapping(pod.get("status"))

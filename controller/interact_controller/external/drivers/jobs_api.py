@@ -18,6 +18,10 @@ NEVER: Final = frozenset({400, 404, 405, 413, 422})
 """Refusals that the same object will always get: it is wrong, or its namespace is gone."""
 
 
+MOST: Final = 100
+"""Objects of one run that are looked at."""
+
+
 class Requests(Protocol):
     """The door to Kubernetes, as `interact_controller.kube.Api` is one."""
 
@@ -69,6 +73,10 @@ class Jobs:
                 raise
             return mapping(msgspec.json.decode(told))
 
+    async def of_key(self, namespace: str, key: str) -> list[dict[str, Any]]:
+        """The Jobs with a run's key, the last made first; none in a namespace that is gone."""
+        return await self._of_key(_path(namespace, ""), key)
+
     async def remove(self, namespace: str, name: str, uid: str) -> None:
         """Delete a Job once its pods are gone; another of its name stays."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Foreground"}
@@ -83,15 +91,21 @@ class Jobs:
 
     async def pods(self, namespace: str, key: str) -> list[dict[str, Any]]:
         """The pods with a run's key, the last made first."""
+        return await self._of_key(f"/api/v1/namespaces/{quote(namespace, safe='')}/pods", key)
+
+    async def _of_key(self, path: str, key: str) -> list[dict[str, Any]]:
         async with understood():
             told = await self._api.request(
-                "GET", f"/api/v1/namespaces/{quote(namespace, safe='')}/pods",
-                labelSelector=f"{KEY_LABEL}={key}", limit="20",
-            )  # fmt: skip
+                "GET", path, labelSelector=f"{KEY_LABEL}={key}", limit=str(MOST)
+            )
         found = [mapping(one) for one in entries(mapping(msgspec.json.decode(told)).get("items"))]
-        return sorted(
-            found, key=lambda one: str(one["metadata"]["creationTimestamp"]), reverse=True
-        )
+        return sorted(found, key=_made, reverse=True)
+
+
+def _made(one: dict[str, Any]) -> tuple[str, int, str]:
+    """When an object was made; of the same second, the longer name is the later."""
+    about = one["metadata"]
+    return str(about["creationTimestamp"]), len(about["name"]), str(about["name"])
 
 
 @asynccontextmanager

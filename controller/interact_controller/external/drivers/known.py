@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+from interact_api.external_sections import ExperimentRun
 from interact_api.external_system import ExternalSystemSpec
 from interact_api.external_work import Driver
 
 from interact_controller.external import driver
 from interact_controller.external.driver import ExternalError
+from interact_controller.external.drivers.hosted import Ask, HostedDriver
+from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
 from interact_controller.external.drivers.human import HumanDriver
 from interact_controller.external.drivers.job import JobDriver
@@ -17,12 +20,13 @@ from interact_controller.external.systems import Maker
 from interact_controller.policy import Policy
 
 
-def makers(api: Requests, policy: Policy) -> Mapping[str, Maker]:
+def makers(api: Requests, policy: Policy, ask: Ask | None = None) -> Mapping[str, Maker]:
     """How each driver is made, by its name.
 
     Args:
         api: The door to Kubernetes, for drivers that work in the run's namespace.
         policy: The administrator's decisions.
+        ask: The way over NATS to pods with a class; without one there are no such drivers.
     """
 
     def job(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
@@ -31,12 +35,21 @@ def makers(api: Requests, policy: Policy) -> Mapping[str, Maker]:
     def human(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
         return HumanDriver(api)
 
-    return {
+    found: dict[str, Maker] = {
         Driver.KUBERNETES_JOB: job,
         Driver.HTTP: _http,
         Driver.SLURM: _slurm,
         Driver.HUMAN: human,
     }
+    if ask is not None:
+        hosting = Hosting(policy.pod_nats_url, policy.pod_nats_secret, policy.pull_policy)
+        custom = HostedDriver(api, ask, hosting, CustomHost)
+        experiment = HostedDriver(api, ask, hosting, ExperimentRun)
+        found |= {
+            Driver.CUSTOM: lambda spec, credentials: custom,
+            Driver.EXPERIMENT: lambda spec, credentials: experiment,
+        }
+    return found
 
 
 def _slurm(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
