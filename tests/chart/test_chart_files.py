@@ -207,7 +207,7 @@ def test_the_controller_gets_these_rights_and_no_others():
             "watch",
         ],
         ("ClusterRole", "batch", "jobs"): ["create", "delete", "get"],
-        ("ClusterRole", "", "configmaps"): ["get"],
+        ("ClusterRole", "", "configmaps"): ["create", "delete", "get", "patch"],
         ("ClusterRole", "", "pods"): ["get", "list", "watch"],
         ("ClusterRole", "", "events"): ["create", "patch"],
         ("Role", "coordination.k8s.io", "leases"): ["create"],

@@ -125,6 +125,30 @@ def test_a_leader_that_thaws_after_its_lease_does_nothing_more(
     eventually(lambda: not claims(stage), "the claim is released")
 
 
+def test_a_person_is_asked_and_answers_with_the_rights_of_the_chart(
+    stage: Stage, namespace: str, kube: client.Kube
+) -> None:
+    kube.create({"apiVersion": "interact.science/v1alpha1", "kind": "ExternalRun",
+                 "metadata": {"name": "one"},
+                 "spec": {"driver": "human", "human": {
+                     "instructions": "Is the beam on?",
+                     "form": {"type": "object", "required": ["on"],
+                              "properties": {"on": {"type": "boolean"}}}}}})  # fmt: skip
+    stage.controller(INTERACT_WATCH_NAMESPACES=namespace, INTERACT_RESYNC_SECONDS="1")
+    kube.wait("externalruns", "one", client.has_condition("WaitingExternal"))
+    answers = kube.get("externalruns", "one")["status"]["answers"]
+
+    for number, said in [("1", '{"status": "COMPLETED", "data": {"on": "perhaps"}}'),
+                         ("2", '{"status": "COMPLETED", "data": {"on": true}}')]:  # fmt: skip
+        kube.patch("configmaps", answers, {"data": {f"{number}.json": said}})
+
+    assert completed(stage, kube)["results"] == {"on": True}
+    eventually(lambda: not claims(stage), "the claim is released")
+    asked = stage.plane.audit("interact-controller", namespace=namespace)
+    assert asked
+    assert not [one for one in asked if one["responseStatus"]["code"] == 403]
+
+
 def stopped(pid: int) -> bool:
     """Whether a process is frozen."""
     state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]

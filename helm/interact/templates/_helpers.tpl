@@ -99,13 +99,13 @@ volume
 - apiGroups: [interact.science]
   resources: [externalruns]
   verbs: [get, list, watch, delete]
-# The work of the driver kubernetes-job, and the answers to runs that ask a person.
+# The work of the driver kubernetes-job, and the questions and answers of runs that ask a person.
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, create, delete]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get]
+  verbs: [get, create, patch, delete]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
