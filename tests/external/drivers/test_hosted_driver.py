@@ -1,6 +1,8 @@
 """Classes in pods of their own, asked over a real NATS: the pod's process runs in this one here."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from interact.external_experiment import Experiment
 from interact.external_serving import Place, place, serve
 from interact_api import names
 from interact_api.external import Repeat, Run, State
+from interact_api.external_calls import ExternalAnswer, ExternalCall, Method, decode, encode
 from interact_api.external_sections import ExperimentRun
 from interact_controller import jetstream
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused, repeat_of
@@ -287,3 +290,32 @@ def test_a_process_reads_which_run_it_serves(tmp_path: Path):
         place({**given, "INTERACT_RUN_KEY": ""})
     with pytest.raises(PathRefused, match="leads out of"):
         place({**given, "INTERACT_RUN_FOLDER": "../up"})
+
+
+async def test_the_process_of_a_pod_answers_and_ends_when_it_is_told(
+    server: Server, broker: jetstream.JetStream, tmp_path: Path
+):
+    environment = {
+        **os.environ, "INTERACT_NAMESPACE": "lab", "INTERACT_RUN_KEY": "k", "INTERACT_NATS_URL": server.url,
+        "INTERACT_NATS_TOKEN_FILE": str(server.token_file), "INTERACT_RUN_ROOT": str(tmp_path),
+    }  # fmt: skip
+    run = Run(namespace="lab", name="one", uid="u", attempt=1)
+    call = encode(ExternalCall(method=Method.PREPARE, run=run))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "interact.external_experiment", env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        subject = names.external_subject("lab", "k")
+        told = await until(lambda: broker.ask(subject, call, 10.0))
+        answer = decode(ExternalAnswer, told)
+        process.terminate()
+        said = (await asyncio.wait_for(process.communicate(), 60))[1].decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    assert answer.handle is not None, answer.message
+    assert (tmp_path / "operators" / "Experiment" / run.key / "manifest.json").is_file()
+    assert process.returncode == 0
+    assert "Traceback" not in said
