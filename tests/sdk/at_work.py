@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from interact import (
     DenseFrames,
@@ -30,11 +31,17 @@ MIB = 1 << 20
 
 def planned(
     name, operators, edges, *, max_bytes=16 * MIB, ack_wait="30s", storage=Storage.MEMORY,
-    dead_letter_bytes=16 * MIB,
+    dead_letter_bytes=16 * MIB, delivery=None,
 ) -> Plan:  # fmt: skip
+    """The plan of a pipeline; ``delivery`` is that of the first operator's port "out"."""
     text = "---\n".join(_spec.document(one) for one in operators)
+    placed: list[dict[str, Any]] = [
+        {"name": one.name, "operatorRef": {"name": one.name}} for one in operators
+    ]
+    if delivery is not None:
+        placed[0]["outputs"] = [{"name": "out", "delivery": delivery}]
     spec = {
-        "operators": [{"name": one.name, "operatorRef": {"name": one.name}} for one in operators],
+        "operators": placed,
         "edges": [{"from": a, "to": b, "ackWait": ack_wait} for a, b in edges],
     }
     pipeline = {

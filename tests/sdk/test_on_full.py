@@ -1,23 +1,19 @@
 """What a producer does when its stream is full: it waits, leaves frames out, or drops the oldest."""
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from interact import DenseFrames, Image, Progress, Reducer, Scan, Values, _spec, scan_image
+from interact import DenseFrames, Image, Progress, Reducer, Scan, Values, scan_image
 from interact import operator as make_operator
 from interact import source as make_source
 from interact._losses import Losses
 from interact._sampling import Sampling
 from interact._tally import Tally
 from interact.testing import split
-from interact_api.choices import Storage
-from interact_api.load import load
-from interact_api.stream_plan import Discard, PlanSettings
-from interact_api.streams import plan
-from sdk.at_work import running
+from interact_api.stream_plan import Discard
+from sdk import at_work
 
 MIB = 1 << 20
 ROWS, COLUMNS, PIXELS = 16, 16, 128
@@ -27,22 +23,9 @@ SCAN = DenseFrames(scan=Scan("s", (ROWS, COLUMNS)), start=0, stop=TOTAL, data=DA
 """256 frames of 64 KiB: four messages of four frames in a mebibyte."""
 
 
-def planned(name, operators, edges, on_full, *, max_bytes="2Mi"):
-    delivery = {"onFull": on_full, "maxBytes": max_bytes}
-    placed = [{"name": one.name, "operatorRef": {"name": one.name}} for one in operators]
-    placed[0]["outputs"] = [{"name": "out", "delivery": delivery}]
-    pipeline = {
-        "apiVersion": "interact.science/v1alpha1", "kind": "Pipeline", "metadata": {"name": name},
-        "spec": {"operators": placed, "edges": [{"from": a, "to": b} for a, b in edges]},
-    }  # fmt: skip
-    text = "---\n".join(_spec.document(one) for one in operators)
-    found = load(f"{text}---\n{json.dumps(pipeline)}", origin="test")
-    settings = PlanSettings(
-        namespace="test", installation="test", run=f"{name:0<16}".encode().hex()[:32],
-        storage=Storage.MEMORY, state_storage=Storage.MEMORY, state_bytes=MIB,
-        max_bytes=8 * MIB, dead_letter_bytes=MIB, images_bytes=4 * MIB,
-    )  # fmt: skip
-    return plan(found.pipelines[0], {o.metadata.name: o for o in found.operators}, settings)
+def planned(name, operators, edges, on_full):
+    delivery = {"onFull": on_full, "maxBytes": "2Mi"}
+    return at_work.planned(name, operators, edges, max_bytes=8 * MIB, delivery=delivery)
 
 
 def given():
@@ -54,17 +37,43 @@ def given():
     return read
 
 
-def held_back(arrived):
-    """A sink that takes nothing until it is let."""
-    gate = asyncio.Event()
+class HeldBack:
+    """A source at work, and a sink that takes nothing until the gate is opened.
+
+    Attributes:
+        arrived: What the sink was given.
+    """
+
+    def __init__(self, run):
+        self.run = run
+        self.until = run.until
+        self.gate = asyncio.Event()
+        self.arrived = []
+
+    @property
+    def index(self):
+        """The frames that arrived, sorted."""
+        return sorted(int(i) for part in self.arrived for i in part.index)
+
+
+@asynccontextmanager
+async def held_back(server, name, on_full, *, message_bytes=None):
+    """Both at work; larger messages than that go in chunks."""
 
     @make_operator(name="collect")
     async def collect(part: DenseFrames | Values) -> None:
         """Waits, then keeps what comes."""
-        await gate.wait()
-        arrived.append(part)
+        await held.gate.wait()
+        held.arrived.append(part)
 
-    return collect, gate
+    read = given()
+    plan = planned(name, [read, collect], [("given.out", "collect.part")], on_full)
+    async with at_work.running(server, plan) as run:
+        held = HeldBack(run)
+        if message_bytes is not None:
+            run.broker.large.message_bytes = run.broker.message_bytes = message_bytes
+        async with run.start(read, collect):
+            yield held
 
 
 @make_operator(name="total")
@@ -86,26 +95,19 @@ class Total(Reducer[list]):
 
 @pytest.mark.nats
 async def test_a_port_that_samples_accounts_for_every_frame_it_leaves_out(server):
-    arrived = []
-    read = given()
-    collect, gate = held_back(arrived)
-    plan = planned("sampled", [read, collect], [("given.out", "collect.part")], "Sample")
+    async with held_back(server, "sampled", "Sample") as held:
+        await held.until("given", lambda told: told.dropped.get("sampled", 0) > 100)
+        held.gate.set()
+        ended = await held.until("collect", lambda told: told.state == "done")
+        told = await held.until("given", lambda told: told.state == "done")
 
-    async with running(server, plan) as run, run.start(read, collect):
-        told = await run.until("given", lambda told: told.dropped.get("sampled", 0) > 100)
-        gate.set()
-        ended = await run.until("collect", lambda told: told.state == "done")
-        told = await run.until("given", lambda told: told.state == "done")
-
-    came = sorted(int(i) for part in arrived for i in part.index)
+    came = held.index
     assert len(came) == len(set(came)), "no frame twice"
     assert len(came) + told.dropped["sampled"] == TOTAL
     (scan,) = ended.scans.values()
     assert scan.missing == {"sampled": told.dropped["sampled"]}
-    values = {
-        int(i): int(v) for p in arrived for i, v in zip(p.index, p.data[:, 0, 0], strict=True)
-    }
-    assert all(index == value for index, value in values.items())
+    values = [(p.index, p.data[:, 0, 0]) for p in held.arrived]
+    assert all(np.array_equal(index, value) for index, value in values)
 
 
 @pytest.mark.nats
@@ -127,7 +129,7 @@ async def test_a_reducer_completes_without_the_frames_that_were_left_out(server)
 
     edges = [("given.out", "slow.part"), ("slow.out", "total.part"), ("total.out", "keep.part")]
     plan = planned("reduced", [read, slow, Total, keep], edges, "Sample")
-    async with running(server, plan) as run, run.start(read, slow, Total, keep):
+    async with at_work.running(server, plan) as run, run.start(read, slow, Total, keep):
         await run.until("given", lambda told: told.dropped.get("sampled", 0) > 100)
         gate.set()
         await run.until("keep", lambda told: told.state == "done")
@@ -140,68 +142,45 @@ async def test_a_reducer_completes_without_the_frames_that_were_left_out(server)
 
 @pytest.mark.nats
 async def test_a_stream_that_drops_its_oldest_counts_them_and_ends_with_its_source(server):
-    arrived = []
-    read = given()
-    collect, gate = held_back(arrived)
-    plan = planned("oldest", [read, collect], [("given.out", "collect.part")], "DropOldest")
-    assert plan.streams[0].discard is Discard.OLD
+    async with held_back(server, "oldest", "DropOldest") as held:
+        await held.until("given", lambda told: told.state == "done")
+        held.gate.set()
+        told = await held.until("collect", lambda told: told.state == "done")
 
-    async with running(server, plan) as run, run.start(read, collect):
-        await run.until("given", lambda told: told.state == "done")
-        gate.set()
-        told = await run.until("collect", lambda told: told.state == "done")
-
-    messages = len(arrived)
+    assert held.run.plan.streams[0].discard is Discard.OLD
+    messages = len(held.arrived)
     assert told.dropped == {"overwritten": TOTAL // 4 - messages}
     assert 0 < messages < TOTAL // 4
     (scan,) = told.scans.values()
     assert scan.missing == {"overwritten": TOTAL - 4 * messages}
-    assert max(int(i) for part in arrived for i in part.index) == TOTAL - 1, "the newest stay"
+    assert held.index[-1] == TOTAL - 1, "the newest stay"
 
 
 @pytest.mark.nats
 async def test_a_port_that_waits_loses_nothing(server):
-    arrived = []
-    read = given()
-    collect, gate = held_back(arrived)
-    plan = planned("blocked", [read, collect], [("given.out", "collect.part")], "Block")
+    async with held_back(server, "blocked", "Block") as held:
+        stream = held.run.plan.streams[0]
+        told = await held.until("given", lambda told: told.messages_out >= 8)
+        state = (await held.run.broker.context.stream_info(stream.name)).state
+        held.gate.set()
+        await held.until("collect", lambda told: told.state == "done")
 
-    async with running(server, plan) as run, run.start(read, collect):
-        told = await run.until("given", lambda told: told.messages_out >= 8)
-        state = (await run.broker.context.stream_info(plan.streams[0].name)).state
-        gate.set()
-        await run.until("collect", lambda told: told.state == "done")
-
-    assert state.bytes <= plan.streams[0].max_bytes
+    assert state.bytes <= stream.max_bytes
     assert told.dropped == {}
-    assert sorted(int(i) for part in arrived for i in part.index) == list(range(TOTAL))
+    assert held.index == list(range(TOTAL))
 
 
 @pytest.mark.nats
 async def test_large_messages_give_way_as_small_ones_do(server):
     """In chunks, what is full is the room of the port's chunks."""
-    arrived = []
-    read = given()
-    collect, gate = held_back(arrived)
-    plan = planned("largest", [read, collect], [("given.out", "collect.part")], "Sample")
+    async with held_back(server, "largest", "Sample", message_bytes=128 << 10) as held:
+        await held.until("given", lambda told: told.dropped.get("sampled", 0) > 100)
+        held.gate.set()
+        await held.until("collect", lambda told: told.state == "done")
+        told = await held.until("given", lambda told: told.state == "done")
 
-    async with small_messages(server, plan) as run, run.start(read, collect):
-        await run.until("given", lambda told: told.dropped.get("sampled", 0) > 100)
-        gate.set()
-        await run.until("collect", lambda told: told.state == "done")
-        told = await run.until("given", lambda told: told.state == "done")
-
-    came = sorted(int(i) for part in arrived for i in part.index)
-    assert 0 < len(came) < TOTAL
-    assert len(came) + told.dropped["sampled"] == TOTAL
-
-
-@asynccontextmanager
-async def small_messages(server, plan):
-    """Operators on a connection that cuts messages early."""
-    async with running(server, plan) as run:
-        run.broker.large.message_bytes = run.broker.message_bytes = 128 << 10
-        yield run
+    assert 0 < len(held.index) < TOTAL
+    assert len(held.index) + told.dropped["sampled"] == TOTAL
 
 
 async def test_neighbours_that_were_left_out_share_one_message():
