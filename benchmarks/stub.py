@@ -10,13 +10,13 @@ Stored = Callable[[], Awaitable[None]]
 class StubDelivery:
     """One message; answering it is counted."""
 
-    __slots__ = ("_broker", "attempt", "payload", "sequence")
+    __slots__ = ("_broker", "attempt", "order", "payload", "sequence")
 
     def __init__(self, broker: "StubBroker", payload: bytes) -> None:
         self._broker = broker
         self.payload = payload
         self.attempt = 1
-        self.sequence = broker.left
+        self.order = self.sequence = broker.left
 
     @property
     def answer_to(self) -> str:
@@ -25,7 +25,8 @@ class StubDelivery:
     async def ack(self) -> None:
         self._broker.acked += 1
 
-    async def hand_back(self) -> None:
+    async def hand_back(self, seconds: float = 0.0) -> None:
+        del seconds
         self._broker.handed_back += 1
 
     async def in_progress(self) -> None:
@@ -41,9 +42,9 @@ class StubInlet:
     async def take(self) -> StubDelivery | None:
         broker = self._broker
         if broker.began == 0.0:
-            broker.began = time.perf_counter()
+            broker.began = time.process_time()
         if not broker.left:
-            broker.ended = broker.ended or time.perf_counter()
+            broker.ended = broker.ended or time.process_time()
             broker.empty()
             return None
         broker.left -= 1
@@ -73,13 +74,20 @@ class StubBroker:
 
     @property
     def microseconds(self) -> float:
-        """Of a message, from taking the first to asking for one more than there are."""
+        """CPU time of a message, from taking the first to asking for one more than there are."""
         return 1e6 * (self.ended - self.began) / self.messages
 
     async def publish(
-        self, subject: str, payload: bytes, *, identity: str = "", stored: Stored | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        identity: str = "",
+        stored: Stored | None = None,
+        full: Stored | None = None,
+        stays: bool = False,
     ) -> None:
-        del subject, identity
+        del subject, identity, full, stays
         self.published += 1
         self.bytes_published += len(payload)
         if stored is not None:
@@ -118,6 +126,9 @@ class StubBroker:
 
     async def forget(self, bucket: str, key: str) -> None:
         self.state.pop((bucket, key), None)
+
+    async def purge(self, stream: str, subject: str) -> None:
+        pass
 
     async def put(self, bucket: str, key: str, value: bytes) -> None:
         self.state[bucket, key] = value

@@ -37,7 +37,7 @@ _PREFIX: Final = struct.Struct("<4sBBHI")
 DTYPES: Final = frozenset(
     ("|b1", "|u1", "|i1", "<u2", "<i2", "<f2", "<u4", "<i4", "<f4", "<u8", "<i8", "<f8")
 )
-_ITEM_BYTES: Final = {dtype: int(dtype[-1]) for dtype in DTYPES}
+_PADDING: Final = [bytes(size) for size in range(ALIGNMENT)]
 _SCAN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -129,6 +129,9 @@ class Array(msgspec.Struct, frozen=True, array_like=True):
         return math.prod(self.shape) * int(self.dtype[-1])
 
 
+NO_ARRAYS: Final = msgspec.Raw(b"\x90")
+
+
 class Header(msgspec.Struct, frozen=True, array_like=True):
     """What a message says of itself; the order of the fields is the format.
 
@@ -137,6 +140,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     ``lane`` is its path; ``time`` seconds since 1970 at the source; ``revision`` the parameters'.
     ``edition`` is 0, or how often the frame was sent again by a person after it had failed.
     ``encoding`` is empty, or ``chunked``: then the body lies elsewhere, see ``interact._chunks``.
+    ``scan`` and ``arrays`` are the same from message to message: they travel as they are, and are
+    read once; see `decoded_scan` and `decoded_arrays`.
     """
 
     kind: str
@@ -149,7 +154,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     revision: int = 0
     total: int | None = None
     tombstones: tuple[Tombstone, ...] = ()
-    arrays: tuple[Array, ...] = ()
+    arrays: msgspec.Raw = NO_ARRAYS
     attributes: dict[str, Any] = {}
     encoding: str = ""
     traceparent: str = ""
@@ -157,8 +162,10 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_header_decoder = msgspec.msgpack.Decoder(Header)
+_decode = msgspec.msgpack.Decoder(Header).decode
+_unpack = _PREFIX.unpack_from
 _scan_decoder = msgspec.msgpack.Decoder(Scan)
+_arrays_decoder = msgspec.msgpack.Decoder(tuple[Array, ...])
 
 
 @lru_cache(maxsize=64)
@@ -195,6 +202,50 @@ def decoded_scan(header: Header) -> Scan:
         raise WireError("scan", "…", str(error)) from error
 
 
+@lru_cache(maxsize=256)
+def encoded_arrays(arrays: tuple[Array, ...]) -> msgspec.Raw:
+    """The arrays as a header carries them."""
+    return msgspec.Raw(_encoder.encode(arrays))
+
+
+@lru_cache(maxsize=256)
+def _decoded_arrays(raw: bytes) -> tuple[tuple[Array, ...], int]:
+    """The arrays, and how many bytes of body they need."""
+    arrays = _arrays_decoder.decode(raw)
+    if len(arrays) > MAX_ARRAYS:
+        raise WireError("arrays", len(arrays), f"at most {MAX_ARRAYS}")
+    for array in arrays:
+        if array.dtype not in DTYPES:
+            raise WireError(f"array {array.name} dtype", array.dtype, "a little-endian number")
+        if len(array.shape) > MAX_AXES or min(array.shape, default=0) < 0:
+            raise WireError(f"array {array.name} shape", array.shape, f"at most {MAX_AXES} edges")
+        if array.offset < 0 or array.offset % ALIGNMENT:
+            raise WireError(
+                f"array {array.name}", array.offset, f"begins at a multiple of {ALIGNMENT}"
+            )
+    return arrays, max((array.offset + array.size for array in arrays), default=0)
+
+
+def decoded_arrays(header: Header, body_bytes: int | None = None) -> tuple[Array, ...]:
+    """Where the arrays of a message lie in its body.
+
+    Args:
+        header: Of the message.
+        body_bytes: Size of the body, where it is there.
+
+    Raises:
+        WireError: If the header does not say so, or the arrays do not fit the body.
+    """
+    try:
+        arrays, needed = _decoded_arrays(bytes(header.arrays))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError("arrays", "…", str(error)) from error
+    if body_bytes is not None and needed > max(body_bytes, 0):
+        last = max(arrays, key=lambda array: array.offset + array.size)
+        raise WireError(f"array {last.name}", needed, f"the body has {body_bytes} bytes")
+    return arrays
+
+
 def aligned(size: int) -> int:
     """The next multiple of the alignment."""
     return -(-size // ALIGNMENT) * ALIGNMENT
@@ -207,41 +258,20 @@ def prefix_and_header(header: Header) -> bytes:
         raise WireError(
             "header", len(encoded), f"at most {MAX_HEADER_BYTES} bytes; use smaller batches"
         )
-    size = _PREFIX.size + len(encoded)
-    return b"".join(
-        (
-            _PREFIX.pack(MAGIC, VERSION, 1 if header.encoding else 0, 0, len(encoded)),
-            encoded,
-            bytes(aligned(size) - size),
-        )
-    )
+    size = len(encoded)
+    prefix = _PREFIX.pack(MAGIC, VERSION, 1 if header.encoding else 0, 0, size)
+    return prefix + encoded + _PADDING[-(_PREFIX.size + size) % ALIGNMENT]
 
 
 def parse(payload: bytes) -> tuple[Header, int]:
-    """The header of a message and where its body starts.
+    """The header of a message, all of which may not be there, and where its body starts.
 
     Raises:
-        WireError: If the payload is foreign, cut short, or its arrays do not fit its body.
+        WireError: If the payload is foreign, or cut short in its header.
     """
-    found, end = _begun(payload)
-    body = aligned(end)
-    _check(found, len(payload) - body)
-    return found, body
-
-
-def header(payload: bytes) -> Header:
-    """The header of a message of which only the beginning may be there.
-
-    Raises:
-        WireError: If it is foreign, or not all of its header is there.
-    """
-    return _begun(payload)[0]
-
-
-def _begun(payload: bytes) -> tuple[Header, int]:
     if len(payload) < _PREFIX.size:
         raise WireError("size", len(payload), f"at least {_PREFIX.size} bytes")
-    magic, version, _, _, size = _PREFIX.unpack_from(payload)
+    magic, version, _, _, size = _unpack(payload)
     if magic != MAGIC:
         raise WireError("magic", magic, f"must be {MAGIC!r}; another program publishes here")
     if version != VERSION:
@@ -250,12 +280,15 @@ def _begun(payload: bytes) -> tuple[Header, int]:
     if size > MAX_HEADER_BYTES or end > len(payload):
         raise WireError("header size", size, f"the message has {len(payload)} bytes")
     try:
-        return _header_decoder.decode(memoryview(payload)[_PREFIX.size : end]), end
+        found = _decode(memoryview(payload)[_PREFIX.size : end])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireError("header", "…", str(error)) from error
+    if found.tombstones or not 0 <= found.start <= found.stop <= MAX_FRAMES:
+        _check_coverage(found)
+    return found, end + -end % ALIGNMENT
 
 
-def _check(header: Header, body_bytes: int) -> None:
+def _check_coverage(header: Header) -> None:
     if not 0 <= header.start <= header.stop <= MAX_FRAMES:
         raise WireError(
             "coverage", (header.start, header.stop), f"0 <= start <= stop <= {MAX_FRAMES}"
@@ -265,17 +298,3 @@ def _check(header: Header, body_bytes: int) -> None:
         if not at <= tombstone.start < tombstone.stop <= header.stop:
             raise WireError("tombstones", tombstone, "in order, apart, inside the coverage")
         at = tombstone.stop
-    if len(header.arrays) > MAX_ARRAYS:
-        raise WireError("arrays", len(header.arrays), f"at most {MAX_ARRAYS}")
-    for array in header.arrays:
-        _check_array(array, body_bytes)
-
-
-def _check_array(array: Array, body_bytes: int) -> None:
-    item, shape, offset = _ITEM_BYTES.get(array.dtype), array.shape, array.offset
-    if item is None:
-        raise WireError(f"array {array.name} dtype", array.dtype, "a little-endian number")
-    if len(shape) > MAX_AXES or (shape and min(shape) < 0):
-        raise WireError(f"array {array.name} shape", shape, f"at most {MAX_AXES} edges")
-    if offset < 0 or offset % ALIGNMENT or offset + item * math.prod(shape) > max(body_bytes, 0):
-        raise WireError(f"array {array.name}", offset, f"the body has {body_bytes} bytes")

@@ -29,7 +29,7 @@ async def main(url: str, token: str, subject: str, owner: str, size: str, place:
         for number in range(2):
             _, pieces = dense(int(size), start=number)
             if number:
-                pieces = pieces._replace(parts=Fatal(pieces.parts))
+                pieces = msgspec.structs.replace(pieces, parts=Fatal(pieces.parts))
             await carrier.publish(subject, pieces, place=where, identity=f"{owner}-{number}")
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()

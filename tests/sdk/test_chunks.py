@@ -155,7 +155,12 @@ async def test_a_descriptor_covers_what_its_message_covers():
     message = _chunks.descriptor_message(pieces.header, descriptor)
     header, _ = wire.parse(message)
 
-    assert (header.kind, header.start, header.stop, header.arrays) == ("dense", 3, 4, ())
+    assert (header.kind, header.start, header.stop, wire.decoded_arrays(header)) == (
+        "dense",
+        3,
+        4,
+        (),
+    )
     assert header.identity == pieces.header.identity
     assert _chunks.described(message) == descriptor
     assert _chunks.described(b"".join(pieces.parts)) is None

@@ -111,7 +111,7 @@ def test_arrays_lie_aligned_in_the_payload():
     header, body = wire.parse(payload)
 
     assert body % wire.ALIGNMENT == 0
-    assert all(array.offset % wire.ALIGNMENT == 0 for array in header.arrays)
+    assert all(array.offset % wire.ALIGNMENT == 0 for array in wire.decoded_arrays(header))
 
 
 @pytest.mark.parametrize("events", [1, 50, 2000])

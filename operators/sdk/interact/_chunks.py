@@ -76,7 +76,9 @@ def descriptor_message(header: Header, descriptor: Descriptor) -> bytes:
     """The message that stands for the chunks: it covers what the whole covers."""
     attributes = {_KEY: msgspec.to_builtins(descriptor)}
     return wire.prefix_and_header(
-        msgspec.structs.replace(header, arrays=(), attributes=attributes, encoding=ENCODING)
+        msgspec.structs.replace(
+            header, arrays=wire.NO_ARRAYS, attributes=attributes, encoding=ENCODING
+        )
     )
 
 

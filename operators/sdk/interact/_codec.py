@@ -1,8 +1,10 @@
 """Batches to payloads and back; arrays are views of the payload, never copies."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
+import msgspec
 import numpy as np
 from interact_api import wire
 from interact_api.wire import Header, Json, WireError
@@ -17,7 +19,7 @@ MOST_EDITIONS = 1 << 30
 _PADDING = [bytes(size) for size in range(wire.ALIGNMENT)]
 
 
-class Pieces(NamedTuple):
+class Pieces(msgspec.Struct, frozen=True):
     """A message before its parts are joined; ``size`` is that of all of them, bytes."""
 
     header: Header
@@ -48,7 +50,6 @@ def encode(
 
 def pieces(
     batch: Batch,
-    *,
     identity: bytes,
     lane: str | None = None,
     revision: int | None = None,
@@ -56,41 +57,58 @@ def pieces(
     traceparent: str = "",
 ) -> Pieces:
     """What `encode` joins, without copying the arrays."""
-    places: list[wire.Array] = []
-    parts: list[bytes | memoryview] = [b""]
-    offset = size = 0
+    facts: list[tuple[str, np.dtype[Any], tuple[int, ...]]] = []
+    views: list[memoryview] = []
     for name, array in batch.arrays().items():
-        dtype = _NAMES.get(array.dtype)
-        if dtype is None or not array.flags.c_contiguous:
+        if array.dtype not in _NAMES or not array.flags.c_contiguous:
             array = _portable(array)
-            dtype = array.dtype.str
-        places.append(wire.Array(name, dtype, array.shape, offset))
-        size = array.nbytes
-        if size:
-            parts.append(array.data if array.ndim else array.reshape(1).data)
-            parts.append(_PADDING[-size % wire.ALIGNMENT])
-            offset += size + -size % wire.ALIGNMENT
-    if size:
-        parts.pop()  # nothing follows the last array
-        offset -= -size % wire.ALIGNMENT
+        facts.append((name, array.dtype, array.shape))
+        views.append(array.data if array.ndim else array.reshape(1).data)
+    places, paddings, size = _laid_out(tuple(facts))
     header = Header(
-        kind=batch.kind,
-        scan=wire.encoded_scan(batch.scan),
-        start=batch.start,
-        stop=batch.stop,
-        identity=identity,
-        lane=batch.lane if lane is None else lane,
-        time=batch.time,
-        revision=batch.revision if revision is None else revision,
-        total=batch.total,
-        tombstones=batch.tombstones,
-        arrays=tuple(places),
-        attributes=_attributes(batch),
-        edition=edition,
-        traceparent=traceparent,
+        batch.kind,
+        wire.encoded_scan(batch.scan),
+        batch.start,
+        batch.stop,
+        identity,
+        batch.lane if lane is None else lane,
+        batch.time,
+        batch.revision if revision is None else revision,
+        batch.total,
+        batch.tombstones,
+        places,
+        _attributes(batch),
+        "",
+        traceparent,
+        edition,
     )
-    parts[0] = wire.prefix_and_header(header)
-    return Pieces(header, parts, len(parts[0]) + offset)
+    parts: list[bytes | memoryview] = [wire.prefix_and_header(header)]
+    for view, padding in zip(views, paddings, strict=True):
+        if view.nbytes:
+            parts.append(view)
+            if padding:
+                parts.append(padding)
+    return Pieces(header, parts, len(parts[0]) + size)
+
+
+@lru_cache(maxsize=256)
+def _laid_out(
+    facts: tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...],
+) -> tuple[msgspec.Raw, tuple[bytes, ...], int]:
+    """Where arrays lie that follow each other, what is between them, and the bytes of all."""
+    places: list[wire.Array] = []
+    paddings: list[bytes] = []
+    offset = 0
+    for name, dtype, shape in facts:
+        places.append(wire.Array(name, _NAMES[dtype], shape, offset))
+        size = places[-1].size
+        paddings.append(_PADDING[-size % wire.ALIGNMENT])
+        offset += size + len(paddings[-1])
+    if offset:
+        last = max(number for number, place in enumerate(places) if place.size)
+        offset -= len(paddings[last])  # nothing follows the last array
+        paddings[last] = b""
+    return wire.encoded_arrays(tuple(places)), tuple(paddings), offset
 
 
 def decode(payload: bytes) -> tuple[Header, Batch]:
@@ -100,14 +118,17 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
         WireError: If the payload is not a whole message.
     """
     header, body = wire.parse(payload)
-    kind = _BUILDERS.get(header.kind)
-    if kind is None:
-        raise WireError("kind", header.kind, f"one of {', '.join(_BUILDERS)}")
-    if header.encoding:
-        raise WireError("encoding", header.encoding, "this build reads unencoded bodies only")
-    if not 0 <= header.edition <= MOST_EDITIONS:
-        raise WireError("edition", header.edition, f"0 to {MOST_EDITIONS}")
-    arrays = {place.name: _view(payload, body, place) for place in header.arrays}
+    build = _BUILDERS.get(header.kind)
+    if build is None or header.encoding or not 0 <= header.edition <= MOST_EDITIONS:
+        raise _unreadable(header)
+    arrays = {}
+    for place in wire.decoded_arrays(header, len(payload) - body):
+        shape = place.shape
+        arrays[place.name] = (
+            np.empty(shape, place.dtype)
+            if 0 in shape
+            else np.ndarray(shape, _DTYPES[place.dtype], payload, body + place.offset)
+        )
     common: dict[str, Any] = {
         "scan": wire.decoded_scan(header),
         "start": header.start,
@@ -118,20 +139,21 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
         "revision": header.revision,
         "lane": header.lane,
         "attributes": header.attributes,
-        "y": arrays.get("y"),
-        "x": arrays.get("x"),
     }
+    if "y" in arrays or "x" in arrays:
+        common.update(y=arrays.get("y"), x=arrays.get("x"))
     try:
-        return header, kind(common, arrays)
+        return header, build(common, arrays)
     except (BatchError, KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
         raise WireError(f"{header.kind} arrays", list(arrays), f"incomplete ({error})") from error
 
 
-def _view(payload: bytes, body: int, place: wire.Array) -> Array:
-    """An array where it lies in a payload; `wire.parse` has seen to it that it lies inside."""
-    if 0 in place.shape:
-        return np.empty(place.shape, place.dtype)
-    return np.ndarray(place.shape, _DTYPES[place.dtype], payload, body + place.offset)
+def _unreadable(header: Header) -> WireError:
+    if header.kind not in _BUILDERS:
+        return WireError("kind", header.kind, f"one of {', '.join(_BUILDERS)}")
+    if header.encoding:
+        return WireError("encoding", header.encoding, "this build reads unencoded bodies only")
+    return WireError("edition", header.edition, f"0 to {MOST_EDITIONS}")
 
 
 def _portable(array: Array) -> Array:
@@ -143,6 +165,8 @@ def _portable(array: Array) -> Array:
 
 def _attributes(batch: Batch) -> dict[str, Json]:
     own: dict[str, Json] = {}
+    if isinstance(batch, DenseFrames):
+        return dict(batch.attributes)
     if isinstance(batch, SparseFrames):
         own = {"shape": list(batch.shape)}
     elif isinstance(batch, Values):

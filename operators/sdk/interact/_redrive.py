@@ -97,7 +97,7 @@ def letter(sequence: int, payload: bytes, at: float, operator: str = "") -> Lett
 def head(sequence: int, payload: bytes, at: float, operator: str = "") -> Letter:
     """The same without the data; of the payload the beginning is enough."""
     try:
-        known = _told(sequence, wire.header(payload), at, operator)
+        known = _told(sequence, wire.parse(payload)[0], at, operator)
         return dataclasses.replace(known, deferred=True)
     except WireError as error:
         return _unreadable(sequence, payload, at, operator, error)
@@ -134,7 +134,7 @@ def _told(sequence: int, header: Header, at: float, operator: str) -> Letter:
         why.list("joined"),
         header.identity,
         header.kind,
-        header.arrays,
+        wire.decoded_arrays(header),
         whole=not (why.given("bare") or why.given("cut")),
     )
 

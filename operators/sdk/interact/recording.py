@@ -325,7 +325,7 @@ def _glance(file: IO[bytes], path: Path, offset: int, length: int) -> tuple[Scan
     for size in (_GLANCE_BYTES, length):
         file.seek(offset + _RECORD.size)
         try:
-            header = wire.header(file.read(min(size, length)))
+            header, _ = wire.parse(file.read(min(size, length)))
             scan = wire.decoded_scan(header)
         except wire.WireError as error:
             reason = error

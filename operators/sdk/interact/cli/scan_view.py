@@ -117,7 +117,7 @@ class Scans:
         for stream in await self._broker.streams():
             async for _, payload in self._broker.last_values(stream, subject):
                 with suppress(wire.WireError):
-                    return wire.decoded_scan(wire.header(payload))
+                    return wire.decoded_scan(wire.parse(payload)[0])
         return None
 
 
