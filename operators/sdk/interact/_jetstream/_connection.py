@@ -10,13 +10,13 @@ import nats.errors
 import nats.js.api
 import nats.js.errors
 from interact_api.stream_plan import BucketPlan, StreamPlan
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.kv import KeyValue
 
 from interact._chunks import MESSAGE_BYTES
 from interact._errors import BrokerError
 from interact._jetstream import _plumbing
+from interact._jetstream._client import Direct
 from interact._jetstream._large import Large
 from interact._jetstream._pull import Pull
 from interact._jetstream._window import WINDOW_BYTES, Window
@@ -64,7 +64,7 @@ async def connect(
         for again in lost:
             again()
 
-    client = Client()
+    client = Direct()
     try:
         async with asyncio.timeout(patience):
             await client.connect(
@@ -96,7 +96,7 @@ class JetStream:
 
     def __init__(
         self,
-        client: Client,
+        client: Direct,
         lost: list[Callable[[], None]],
         message_bytes: int = MESSAGE_BYTES,
         window_bytes: int = WINDOW_BYTES,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import nats.errors
 from interact_api.wire import ENCODED, FLAGS
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from interact._chunks import Descriptor, described
+from interact._jetstream._client import Direct
 from interact._tasks import wanted
 
 logger = logging.getLogger(__name__)
@@ -36,13 +36,15 @@ class Held:
 
     __slots__ = ("_client", "_reply", "attempt", "chunks", "payload", "sequence")
 
-    def __init__(self, client: Client, message: Msg, chunks: Descriptor | None = None) -> None:
+    def __init__(
+        self, client: Direct, reply: str, payload: bytes, chunks: Descriptor | None = None
+    ) -> None:
         self._client = client
-        self._reply = message.reply
-        self.payload = message.data
+        self._reply = reply
+        self.payload = payload
         self.chunks = chunks
         """What to fetch before it is given out."""
-        tokens = message.reply.split(".")
+        tokens = reply.split(".")
         first = 4 if len(tokens) == 9 else 6  # NATS ADR-15: v1, v2
         self.attempt, self.sequence = int(tokens[first]), int(tokens[first + 1])
 
@@ -59,27 +61,26 @@ class Held:
 
     async def ack(self) -> None:
         """Done; never send it again."""
-        await self._answer(b"+ACK")
+        self._client.post(self._reply, b"+ACK")
 
     async def hand_back(self, seconds: float = 0.0) -> None:
         """Not started; give it to another replica at once, or after some seconds."""
-        delay = b' {"delay": %d}' % round(seconds * 1e9) if seconds else b""
-        await self._answer(b"-NAK" + delay)
+        self.refuse(b' {"delay": %d}' % round(seconds * 1e9) if seconds else b"")
+
+    def refuse(self, when: bytes = b"") -> None:
+        """Give it to another replica."""
+        self._client.post(self._reply, b"-NAK" + when)
 
     async def in_progress(self) -> None:
         """Still held; do not give it to another."""
-        await self._answer(b"+WPI")
-
-    async def _answer(self, word: bytes) -> None:
-        with suppress(nats.errors.OutboundBufferLimitError):
-            await self._client.publish(self._reply, word)
+        self._client.post(self._reply, b"+WPI")
 
 
 @dataclass(slots=True)
 class Pull:
     """A continuous pull: topped up at half, sized by what messages turn out to weigh."""
 
-    client: Client
+    client: Direct
     stream: str
     durable: str
     wake: Callable[[], None]
@@ -87,6 +88,7 @@ class Pull:
     assembled: Assembled
     _arrived: "deque[Held]" = field(default_factory=deque)
     _wanted: int = 0
+    _depth: int = 2
     _asked_at: float = 0.0
     _weight: float = 0.0
     _seconds: float = 0.0
@@ -101,10 +103,11 @@ class Pull:
         """Subscribe, and ask for the first messages."""
         self._inbox = self.client.new_inbox()
         self._subscription = await self.client.subscribe(
-            self._inbox, cb=self._received, pending_msgs_limit=-1, pending_bytes_limit=-1
+            self._inbox, cb=self._told, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
+        self.client.receive(self._subscription._id, self._received)
         self._tasks.append(asyncio.create_task(self._keep_asking(), name=f"pull {self.durable}"))
-        await self._ask()
+        self._ask()
 
     async def take(self) -> Held | None:
         """The next message that has arrived, whole; None if none has."""
@@ -113,7 +116,7 @@ class Pull:
             if held.chunks is not None and not await self._fetched(held, held.chunks):
                 continue
             self._arrived.popleft()
-            await self._ask()
+            self._ask()
             return held
         return None
 
@@ -169,8 +172,7 @@ class Pull:
         """The connection was lost and with it every request."""
         self._wanted = 0
 
-    @property
-    def _depth(self) -> int:
+    def _deep(self) -> int:
         """How many messages to hold or expect: all of a window of bytes, at least two."""
         if not self._seconds:
             return 2
@@ -179,42 +181,46 @@ class Pull:
             2, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share))
         )
 
-    async def _received(self, message: Msg) -> None:
+    async def _told(self, message: Msg) -> None:
+        """The server's word about a request: it has ended with so many messages not given."""
         self._news.set()
-        if not message.reply:
-            left = (message.headers or {}).get("Nats-Pending-Messages")
-            self._wanted = max(0, self._wanted - int(left)) if left else 0
-            if (message.headers or {}).get("Status") == "409":
-                logger.debug("pull ended: %s", (message.headers or {}).get("Description"))
-            return
+        headers = message.headers or {}
+        left = headers.get("Nats-Pending-Messages")
+        self._wanted = max(0, self._wanted - int(left)) if left else 0
+        if headers.get("Status") == "409":
+            logger.debug("pull ended: %s", headers.get("Description"))
+
+    def _received(self, reply: str, payload: bytes) -> None:
+        self._news.set()
         self._wanted = max(0, self._wanted - 1)
-        weight, chunks = len(message.data), None
-        if message.data[FLAGS] == ENCODED:
-            chunks = described(message.data)
+        weight, chunks = len(payload), None
+        if payload[FLAGS] == ENCODED:
+            chunks = described(payload)
             weight += chunks.size if chunks else 0
         self._weight = 0.8 * self._weight + 0.2 * weight if self._weight else float(weight)
-        held = Held(self.client, message, chunks)
+        held = Held(self.client, reply, payload, chunks)
         if self._closing:
-            await held.hand_back()
+            held.refuse()
             return
         self._arrived.append(held)
         self.wake()
-        await self._ask()
 
-    async def _ask(self) -> None:
-        depth = self._depth
-        missing = depth - self._wanted - len(self._arrived)
-        if self._stopped or missing * 2 < depth:
+    def _ask(self) -> None:
+        there = self._wanted + len(self._arrived)
+        if there * 2 > self._depth or self._stopped:
+            return
+        self._depth = self._deep()
+        missing = self._depth - there
+        if missing * 2 < self._depth:
             return
         self._wanted += missing
         self._asked_at = asyncio.get_running_loop().time()
         request = {"batch": missing, "expires": int(PULL_SECONDS * 1e9)}
-        with suppress(nats.errors.OutboundBufferLimitError):
-            await self.client.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.durable}",
-                json.dumps(request).encode(),
-                reply=self._inbox,
-            )
+        self.client.post(
+            f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.durable}",
+            json.dumps(request).encode(),
+            self._inbox,
+        )
 
     async def _keep_asking(self) -> None:
         """Ask again when messages were taken, or a request went unanswered past its time."""
@@ -224,4 +230,4 @@ class Pull:
             if self._wanted and loop.time() - self._asked_at > PULL_SECONDS + 2:
                 self._wanted = 0
             if self.client.is_connected:
-                await self._ask()
+                self._ask()

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interact._errors import TooLarge
+from interact._jetstream._client import Direct
 from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
 from interact._tasks import wanted
 
@@ -46,7 +46,7 @@ class _Sent:
 class Window:
     """Messages on their way into streams, bounded in bytes and number."""
 
-    def __init__(self, client: Client, max_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, client: Direct, max_bytes: int = WINDOW_BYTES) -> None:
         self.blocked_seconds = 0.0
         self._client = client
         self._max_bytes = max_bytes
@@ -138,11 +138,10 @@ class Window:
         self.blocked_seconds += loop.time() - since
 
     async def _send(self, token: str, sent: _Sent) -> None:
-        headers = {"Nats-Msg-Id": sent.identity} if sent.identity else None
-        with suppress(nats.errors.OutboundBufferLimitError):  # reconnecting: the repeat brings it
-            await self._client.publish(
-                sent.subject, sent.payload, reply=f"{self._inbox}.{token}", headers=headers
-            )
+        """Send it; without a connection it may be dropped: the repeat brings it."""
+        reply = f"{self._inbox}.{token}"
+        self._client.post(sent.subject, sent.payload, reply, sent.identity)
+        await self._client.relieve()
 
     async def _answered(self, answer: Msg) -> None:
         token = answer.subject.rpartition(".")[2]
