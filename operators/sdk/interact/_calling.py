@@ -11,6 +11,9 @@ from interact._kernel import Done, Kernel, Outputs
 from interact._operator import Operator
 from interact._watchdog import Watchdog
 
+_WHOLE = frozenset(("image", "bytes"))
+"""Kinds of messages that are no frames."""
+
 
 class Caller:
     """One operator's way of calling its kernel.
@@ -74,7 +77,10 @@ class Caller:
         Raises:
             TransientError: If the kernel asks for another try.
         """
-        if empty(given):
+        for part in given.values():
+            if len(part) or part.kind in _WHOLE:
+                break
+        else:
             return Done(dict(self.nothing))
         watchdog = self._watchdog
         if watchdog is None:
@@ -128,6 +134,6 @@ class Caller:
 def empty(given: Mapping[str, Batch]) -> bool:
     """Whether a message has nothing for a kernel: its coverage only."""
     for part in given.values():  # noqa: SIM110  # a generator costs as much as a kernel's call
-        if len(part) or part.kind in {"image", "bytes"}:
+        if len(part) or part.kind in _WHOLE:
             return False
     return True

@@ -21,7 +21,8 @@ class Carrier:
         self._broker = broker
         self._owner = owner
         self._large = broker if isinstance(broker, LargeBroker) else None
-        self._whole_bytes = self._large.message_bytes if self._large else 1 << 62
+        self.whole_bytes = self._large.message_bytes if self._large else 1 << 62
+        """The largest message that goes in one piece."""
 
     async def publish(
         self,
@@ -42,7 +43,7 @@ class Carrier:
         Raises:
             TooLarge: If there is no place for it.
         """
-        if pieces.size <= self._whole_bytes or place is None or self._large is None:
+        if pieces.size <= self.whole_bytes or place is None or self._large is None:
             payload = b"".join(pieces.parts)
             more: dict[str, Any] = {"full": full} if full is not None else {}
             if stays:

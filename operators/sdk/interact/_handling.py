@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
-import numpy as np
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.wire import Header, WireError
 
@@ -20,10 +19,12 @@ from interact._collecting import Collecting, covered
 from interact._computing import Computing, Guards, Work
 from interact._coverage import Lane, Ledger
 from interact._errors import TransientError
+from interact._failures import Failures
 from interact._holding import Holding
 from interact._in_effect import Live
+from interact._joining import Joining
 from interact._keeping import Keeping
-from interact._kernel import Failed, Kernel
+from interact._kernel import Kernel
 from interact._later import Later
 from interact._letters import Letters
 from interact._losses import Losses
@@ -31,9 +32,7 @@ from interact._obeying import Obeying
 from interact._operator import Operator
 from interact._ordering import EXCESS_SECONDS, Ordering
 from interact._outlet import Outlet, ending
-from interact._pairs import Key, Pairs
-from interact._patience import Patience
-from interact._ports import Broker, Delivery
+from interact._ports import Broker, Delivery, Stored
 from interact._reducing import Reducing
 from interact._sending import Sending, lane_of
 from interact._tally import Tally
@@ -62,9 +61,9 @@ class Handling:
         self.outlet = Outlet(config, broker, tally)
         self.ledger = _ledger(config)
         reduces = operator.role == "reducer"
-        zipped = {entry.port for entry in config.inputs if entry.join == "zip"}
+        self._joining = Joining(config, tally)
         self._counts_scans = reduces or not self.outlet.ports
-        self.keeps_ledger = self._counts_scans or operator.ordered or bool(zipped)
+        self.keeps_ledger = self._counts_scans or operator.ordered or bool(self._joining.ports)
         self.reducing = (
             Reducing(operator, live, self.ledger, self.outlet, tally) if reduces else None
         )
@@ -82,6 +81,7 @@ class Handling:
         self._answering = Answering(self.holding, self.keeping)
         self.obeying = Obeying(config, self.ledger, tally, self.reducing, self.keeping)
         self.letters = Letters(config, broker, tally)
+        self._failures = Failures(self.breaker, self.letters, tally)
         self._sending = Sending(operator, self.outlet, self.letters)
         self._collecting = Collecting(self.ledger, tally)
         self._losses = Losses(self.ledger, tally)
@@ -95,8 +95,6 @@ class Handling:
         )
         self.computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
-        self._pairs: Pairs[Work] = Pairs(zipped)
-        self._patience: Patience[tuple[Key, str]] = Patience(tally)
         self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
 
     async def _settled(self) -> None:
@@ -126,7 +124,10 @@ class Handling:
             self.kernel.side[entry.port] = batch
 
     async def handle(self, entry: InputConfig, delivery: Delivery) -> None:
-        """Take one message; it is answered when what it became is safe."""
+        """Take one message; it is answered when what it became is safe.
+
+        Most of this and of what it calls is written out, because it is done for every message.
+        """
         self.holding.take(delivery)
         if entry.loses:
             self._losses.see(entry.port, delivery)
@@ -134,11 +135,9 @@ class Handling:
             self.tally.redelivered += 1
         try:
             header, batch = _codec.decode(delivery.payload)
-            kind, kinds = header.kind, self._kinds[entry.port]
-            if kind not in kinds and "any" not in kinds:
-                takes = " or ".join(entry.types)
-                raise WireError("kind", kind, f"port {entry.port} takes {takes}")
-            said = ending(header) if kind == "end" else None
+            if header.kind not in self._kinds[entry.port]:
+                _check_kind(entry, header.kind)
+            said = ending(header) if header.kind == "end" else None
         except WireError as error:
             await self.letters.undecodable(
                 entry.port, delivery.payload, error, stored=partial(self.holding.done, delivery),
@@ -153,19 +152,20 @@ class Handling:
             batch = ours
         if said is not None:
             await self._end(*said, header, entry, delivery)
-        elif self.obeying.drops(entry, batch.scan):
-            await self.holding.done(delivery)
         elif entry.join == "zip":
             await self._join((entry, delivery, header, batch))
+        elif self.ordering is not None:
+            await self._in_turn(self.ordering, ((entry, delivery, header, batch),))
         else:
-            await self._take(((entry, delivery, header, batch),))
+            await self.process(((entry, delivery, header, batch),))
 
-    async def _take(self, works: tuple[Work, ...]) -> None:
-        """One message, or the halves of a join: at once, or when its turn has come."""
-        if self.ordering is None:
-            await self.process(works)
+    async def _in_turn(self, ordering: Ordering, works: tuple[Work, ...]) -> None:
+        """A message, or the halves of a join, when its turn has come."""
+        entry, _, _, batch = works[0]
+        if self.obeying.drops(entry, batch.scan):
+            await self._answering.all_done(tuple(work[1] for work in works))
             return
-        answers = self.ordering.add(works)
+        answers = ordering.add(works)
         for delivery in answers.repeated:
             await self.holding.done(delivery)
         for delivery in answers.excess:
@@ -192,52 +192,43 @@ class Handling:
     async def _join(self, work: Work) -> None:
         """Keep a half until the others of the same frames have come."""
         entry, delivery, header, batch = work
+        if self.obeying.drops(entry, batch.scan):
+            await self.holding.done(delivery)
+            return
         if batch.stop > batch.start and self.ledger.lanes:  # a zip has one lane
             fresh = self._collecting.fresh(self.ledger.lanes[0], batch, header.edition)
             if fresh is None and not self._collecting.too_late(batch, header.edition):
                 await self._answering.to(batch.scan.id, (delivery,))()  # its other half is done
                 return
-        halves, repeated = self._pairs.add(
-            (batch.scan.id, batch.start, batch.stop, header.edition), entry.port, work
-        )
-        if repeated is not None and repeated[1].sequence == delivery.sequence:
-            self.holding.drop(repeated[1])  # an answer would be one for this half, too
+        halves, repeated = self._joining.add(work)
+        if repeated is not None and repeated.sequence == delivery.sequence:
+            self.holding.drop(repeated)  # an answer would be one for this half, too
         elif repeated is not None:
-            await self.holding.done(repeated[1])
-        if halves:
-            await self._take(tuple(_common(halves)))
+            await self.holding.done(repeated)
+        if halves and self.ordering is not None:
+            await self._in_turn(self.ordering, halves)
+        elif halves:
+            await self.process(halves)
 
     async def process(self, works: tuple[Work, ...], tries: int = 1) -> None:
         """One message, or the halves of a join, through the kernel and out."""
         entry, delivery, header, batch = works[0]
-        one = len(works) == 1
+        scan, one = batch.scan, len(works) == 1
+        deliveries = (delivery,) if one else tuple(work[1] for work in works)
+        if self.obeying.given and self.obeying.drops(entry, scan):
+            await self._answering.all_done(deliveries)
+            return
         given = {entry.port: batch} if one else {work[0].port: work[3] for work in works}
-        if self.obeying.drops(entry, batch.scan):
-            await self._answering.all_done(tuple(work[1] for work in works))
-            return
-        lane = (entry.source, header.lane)
         self.letters.works = works
-        counted = self.keeps_ledger and batch.stop > batch.start
-        answer = self._answering.to(
-            batch.scan.id, (delivery,) if one else tuple(work[1] for work in works)
-        )
-        if counted:
-            fresh = self._collecting.fresh(lane, batch, header.edition)
-            if fresh is None:
-                if self._collecting.too_late(batch, header.edition):
-                    await self._too_late(header, given)
-                await answer()
-                return
-            given = {port: _only(part, fresh) for port, part in given.items()}
-        elif self.keeps_ledger and self._collecting.outdated(lane, batch, header.edition):
+        answer = self._answering.to(scan.id, deliveries)
+        lane = entry.source, header.lane
+        if self.keeps_ledger and not await self._takes(lane, header, batch, given):
             await answer()
             return
-        if self.live.stale(batch.scan.revision):
-            await self.live.turn(batch.scan.revision)
+        if self.live.stale(scan.revision):
+            await self.live.turn(scan.revision)
         if self.reducing is not None:
-            await self._reduce(self.reducing, works[0], lane, next(iter(given.values())))
-            await answer()
-            self.look_done()
+            await self._reduce(self.reducing, works[0], lane, given[entry.port], answer)
             return
         since = time.perf_counter()
         try:
@@ -248,38 +239,57 @@ class Handling:
         except TransientError as error:
             self._try_later(works, tries, error)
             return
-        seconds, frames = time.perf_counter() - since, len(next(iter(given.values())))
-        size = len(delivery.payload)
-        self.tally.received(frames, size, seconds, entry.port, header.time)
+        seconds, frames = time.perf_counter() - since, len(given[entry.port])
+        self.tally.received(frames, len(delivery.payload), seconds, entry.port, header.time)
         for half, other, _, _ in works[1:]:
             self.tally.joined(half.port, frames, len(other.payload))
         if result.failed:
-            await self._failed(header, batch, result.failed)
+            await self._failures.keep(header, batch, result.failed)
         elif self.breaker.in_a_row:
-            self._worked()
-        if counted:
+            self._failures.none()
+        if self.keeps_ledger and batch.stop > batch.start:
             self._collecting.mark(lane, covered(batch, result.failed), header.edition)
             self.look_done()
-        answer = self.unstored.until(answer) if counted else answer
+            answer = self.unstored.until(answer)
         await self._sending.send(works, given, result, answer)
+
+    async def _takes(
+        self, lane: Lane, header: Header, batch: Batch, given: dict[str, Batch]
+    ) -> bool:
+        """Whether a message has anything new to say; frames that came before are left out of it."""
+        edition = header.edition
+        if batch.stop == batch.start:
+            return not self._collecting.outdated(lane, batch, edition)
+        fresh = self._collecting.fresh(lane, batch, edition)
+        if fresh is None:
+            if self._collecting.too_late(batch, edition):
+                await self._failures.too_late(header, given)
+            return False
+        for port, part in given.items():
+            given[port] = _only(part, fresh)
+        return True
 
     # -- what goes wrong --------------------------------------------------------------------------
 
     def _try_later(self, works: tuple[Work, ...], tries: int, error: TransientError) -> None:
         self.tally.warn(f"{self.operator.name} asks for another try: {error}")
-        self._none_worked(f"{type(error).__name__}: {error}")
+        self._failures.all_of_it(f"{type(error).__name__}: {error}")
         self.later.add(works, tries)
 
-    async def _reduce(self, reducing: Reducing, work: Work, lane: Lane, part: Batch) -> None:
+    async def _reduce(
+        self, reducing: Reducing, work: Work, lane: Lane, part: Batch, answer: Stored
+    ) -> None:
         before = self.tally.frames_failed
         if work[3].scan.id in self.ledger.over:
             await self._correct(reducing, work, lane, part)
         else:
-            await self.computing.add(reducing, work, lane, part, self._failed)
+            await self.computing.add(reducing, work, lane, part, self._failures.keep)
         if 0 < len(part) <= self.tally.frames_failed - before:
-            self._none_worked("; ".join(self.tally.snapshot().errors[-1:]))
-        elif self.breaker.in_a_row:
-            self._worked()
+            self._failures.all_of_it("; ".join(self.tally.snapshot().errors[-1:]))
+        else:
+            self._failures.none()
+        await answer()
+        self.look_done()
 
     async def _correct(self, reducing: Reducing, work: Work, lane: Lane, part: Batch) -> None:
         """Add frames to a scan that is over; its state comes from its checkpoint."""
@@ -287,56 +297,23 @@ class Handling:
         reducing.in_use = scan_id
         try:
             if keeping is not None and await keeping.reopen(scan_id):
-                await self.computing.add(reducing, work, lane, part, self._failed)
+                await self.computing.add(reducing, work, lane, part, self._failures.keep)
             else:
-                await self._too_late(work[2], {work[0].port: part})
+                await self._failures.too_late(work[2], {work[0].port: part})
         finally:
             reducing.in_use = ""
             reducing.release(scan_id)
-
-    async def _too_late(self, header: Header, given: Mapping[str, Batch]) -> None:
-        scan = next(iter(given.values())).scan
-        words = (
-            f"scan {scan.id} is over, and what its result was made of is kept no more: "
-            "send the scan again from its source, then drop this letter"
-        )
-        self.tally.warn(words)
-        await self.letters.failed(header, (Failed(given, words, ""),))
-
-    async def _failed(self, header: Header, batch: Batch, failed: tuple[Failed, ...]) -> None:
-        await self.letters.failed(header, failed)
-        frames = sum(len(next(iter(one.part.values()))) for one in failed)
-        if frames >= len(batch):
-            self._none_worked(failed[-1].error)
-        elif self.breaker.in_a_row:
-            self._worked()
-
-    def _none_worked(self, error: str) -> None:
-        self.breaker.failed(error)
-        self.tally.breaker = self.breaker.reason
-
-    def _worked(self) -> None:
-        self.breaker.worked()
-        self.tally.breaker = ""
 
     def look_stuck(self) -> None:
         """Tell a person when messages wait for one that does not come."""
         if self.ordering is not None:
             self.ordering.look()
-        self._patience.look(self._pairs.oldest, self._pairs_say)
-
-    def _pairs_say(self, waits: tuple[Key, str], seconds: float) -> str:
-        (scan_id, start, stop, _), port = waits
-        return (
-            f"frames {start} to {stop} of scan {scan_id} have not come by {port} for {seconds:g} s, and "
-            f"{len(self._pairs)} messages wait for their other halves: look at what makes them, and at "
-            "the dead letters; or end the scan with interact scan abort"
-        )
+        self._joining.look()
 
     async def obey(self) -> None:
         """Somebody has ordered something about scans."""
         for order in await self.obeying.carry_out():
-            waited = [delivery for _, delivery, *_ in self._pairs.drop(order.scan)]
+            waited = self._joining.drop(order.scan)
             if self.ordering is not None:
                 waited += self.ordering.drop(order.scan)
             for delivery in waited:
@@ -355,7 +332,7 @@ class Handling:
     def forget(self) -> None:
         """What waits for a try or for its other half is handed back by `Holding`."""
         self.later.clear()
-        self._pairs.clear()
+        self._joining.clear()
         if self.ordering is not None:
             self.ordering.clear()
 
@@ -377,10 +354,7 @@ def _only(batch: Batch, fresh: Any) -> Batch:
     return batch.select(fresh, reason="duplicate")
 
 
-def _common(halves: list[Work]) -> list[Work]:
-    """The halves of a join with only the frames that all of them have."""
-    index = reduce(np.intersect1d, (batch.index for _, _, _, batch in halves))
-    return [
-        (entry, delivery, header, batch.select(np.isin(batch.index, index)))
-        for entry, delivery, header, batch in halves
-    ]
+def _check_kind(entry: InputConfig, kind: str) -> None:
+    if "any" not in entry.types:
+        takes = " or ".join(entry.types)
+        raise WireError("kind", kind, f"port {entry.port} takes {takes}")

@@ -15,8 +15,7 @@ def identity(run: str, operator: str, port: str, parent: bytes, number: int = 0)
         number: Counts outputs of one port for one parent.
     """
     digest = _begun(run, operator, port).copy()
-    digest.update(number.to_bytes(8, "little"))
-    digest.update(parent)
+    digest.update(number.to_bytes(8, "little") + parent)
     return digest.digest()
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ class Failed:
     attempts: int = 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What one message became: an output for each port, and the frames that failed."""
 
     outputs: Outputs
@@ -54,11 +53,16 @@ class Kernel:
         self.resources: tuple[Any, ...] = ()
         self.before_again: Callable[[], object] = dict
         """Called before each call that looks for the frames it fails on."""
+        self.function = operator.function
+        self._classic = operator.role == "classic"
         self._inputs = tuple(port.name for port in operator.inputs)
+        alone = len(self._inputs) == 1 and operator.inputs[0].join != "latest"
+        self._only = self._inputs[0] if alone and not self._classic else ""
         self._outputs = (
             ("display",) if operator.display else tuple(p.name for p in operator.outputs)
         )
-        self._needed = tuple(
+        self._single = self._outputs[0] if len(self._outputs) == 1 else ""
+        self.needed = tuple(
             p.name for p in operator.inputs if p.join == "latest" and not p.optional
         )
         self.parameters: dict[str, Any] = {}
@@ -75,9 +79,9 @@ class Kernel:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """Side inputs that have not come yet and that the kernel cannot do without."""
-        if not self._needed:
+        if not self.needed:
             return ()
-        return tuple(name for name in self._needed if name not in self.side)
+        return tuple(name for name in self.needed if name not in self.side)
 
     def call(self, given: Mapping[str, Batch]) -> Outputs:
         """Call the kernel once; None for a port means every frame was filtered.
@@ -85,22 +89,25 @@ class Kernel:
         Raises:
             BatchError: If it returns what an operator cannot send.
         """
-        operator = self.operator
-        if operator.role == "classic":
-            batch = next(iter(given.values()))
-            returned = operator.function(batch, dict(self._values))
+        if self._only:
+            given_one = given[self._only]
+            returned = self.function(given_one, *self.resources, **self.parameters)
+            if self._single and isinstance(returned, Batch):
+                if returned is not given_one:
+                    check_same_frames(given_one, (returned,))
+                return {self._single: returned}
+        elif self._classic:
+            (batch,) = given.values()
+            returned = self.function(batch, dict(self._values))
         else:
             ports = [given.get(name, self.side.get(name)) for name in self._inputs]
-            returned = operator.function(*ports, *self.resources, **self.parameters)
+            returned = self.function(*ports, *self.resources, **self.parameters)
         return self.outputs(returned, given)
 
     def outputs(self, returned: Any, given: Mapping[str, Batch]) -> Outputs:
         """What a kernel returned, by port."""
-        name, ports = self.operator.name, self._outputs
-        anchor = next(iter(given.values()))
-        if isinstance(returned, Batch) and len(ports) == 1:
-            check_same_frames(anchor, (returned,))
-            return {ports[0]: returned}
+        ports = self._outputs
+        name, anchor = self.operator.name, next(iter(given.values()))
         if isinstance(returned, Batch) or returned is None:
             returned = {ports[0]: returned} if len(ports) == 1 else dict.fromkeys(ports, returned)
         if not isinstance(returned, dict):

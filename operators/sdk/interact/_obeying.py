@@ -41,12 +41,14 @@ class Obeying:
         self._inputs = [entry for entry in config.inputs if entry.durable]
         self._results = {entry.source for entry in config.inputs if entry.results}
         self._orders = Orders(tally)
+        self.given = self._orders.given
+        """What was ordered so far, by scan."""
         self._news: deque[Order] = deque()
         self._wake = asyncio.Event()
 
     def follow(self, orders: Orders, wake: asyncio.Event) -> None:
         """From now on these orders hold; ``wake`` is set when there is a new one."""
-        self._orders, self._wake = orders, wake
+        self._orders, self._wake, self.given = orders, wake, orders.given
         orders.heard = self._hear
 
     def _hear(self, order: Order) -> None:

@@ -98,25 +98,26 @@ class Orders:
     """The orders one replica has heard.
 
     Attributes:
+        given: They, by the scan they are about.
         heard: Called with each order that is new.
     """
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._given: OrderedDict[str, Order] = OrderedDict()
+        self.given: OrderedDict[str, Order] = OrderedDict()
         self.heard: Callable[[Order], object] = _ignored
 
     def of(self, scan: Scan) -> Order | None:
         """What was ordered about a scan."""
-        return self._given.get(scan.id) if self._given else None
+        return self.given.get(scan.id) if self.given else None
 
     def take(self, order: Order) -> None:
         """Somebody has ordered something; the first order about a scan holds."""
-        if order.scan in self._given:
+        if order.scan in self.given:
             return
-        self._given[order.scan] = order
-        if len(self._given) > MOST_ORDERS:
-            self._given.popitem(last=False)
+        self.given[order.scan] = order
+        if len(self.given) > MOST_ORDERS:
+            self.given.popitem(last=False)
         self.heard(order)
 
     @asynccontextmanager

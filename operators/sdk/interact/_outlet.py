@@ -35,6 +35,8 @@ class Outlet:
             for port in config.outputs
             if port.on_full == "Sample"
         }
+        self._plain = self.ports.keys() - self._sampling - self._last_only
+        """Ports that send every message the same way."""
         self.revision = config.revision
         """Of the parameters that make what is sent."""
         self.begins_traces = False
@@ -55,19 +57,22 @@ class Outlet:
         """Publish one batch on a port; ``stored`` follows when it is safe."""
         if edition:
             parent += b"edition" + edition.to_bytes(8)
-        name = identity(self._config.run, self._config.operator, port, parent, number)
+        config = self._config
+        name = identity(config.run, config.operator, port, parent, number)
         if traceparent:
             traceparent = _trace.child(traceparent, name)
         elif self.begins_traces:
             traceparent = _trace.begun(name)
-        pieces = _codec.pieces(
-            batch, identity=name, lane=lane, revision=self.revision, edition=edition,
-            traceparent=traceparent,
-        )  # fmt: skip
+        pieces = _codec.pieces(batch, name, lane, self.revision, edition, traceparent)
         self._tally.sent(len(batch), pieces.size, port)
         subject = f"{self.ports[port]}.{batch.scan.id}"
+        if port in self._plain and pieces.size <= self._carrier.whole_bytes:
+            await self._broker.publish(
+                subject, b"".join(pieces.parts), identity=name.hex(), stored=stored
+            )
+            return
         full = None
-        if self._sampling and port in self._sampling:
+        if port in self._sampling:
             left_out = self._sampling[port].leave_out
             full = partial(left_out, batch, lane, edition, pieces.size, stored)
         await self._carrier.publish(
@@ -145,7 +150,6 @@ class Outlet:
     async def send_all(
         self,
         outputs: dict[str, Batch],
-        *,
         parent: bytes,
         lane: str,
         stored: Stored,
@@ -156,16 +160,11 @@ class Outlet:
         connected = [port for port in outputs if port in self.ports]
         if not connected:
             await stored()
-        elif len(connected) == 1:
-            await self.send(
-                connected[0], outputs[connected[0]],
-                parent=parent, lane=lane, stored=stored, edition=edition, traceparent=traceparent,
-            )  # fmt: skip
-            return
-        waiting = _Countdown(len(connected), stored)
+        elif len(connected) > 1:
+            stored = _Countdown(len(connected), stored).one
         for port in connected:
             await self.send(
-                port, outputs[port], parent=parent, lane=lane, stored=waiting.one, edition=edition,
+                port, outputs[port], parent=parent, lane=lane, stored=stored, edition=edition,
                 traceparent=traceparent,
             )  # fmt: skip
 

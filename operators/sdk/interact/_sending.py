@@ -1,7 +1,6 @@
 """What a message became, on its way out: outputs, pictures, and what cannot be sent."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from interact_api.config import InputConfig
 from interact_api.wire import Header, WireError
@@ -20,7 +19,7 @@ class Sending:
     """One replica's outputs."""
 
     def __init__(self, operator: Operator, outlet: Outlet, letters: Letters) -> None:
-        self._operator = operator
+        self._display = operator.display
         self._outlet = outlet
         self._letters = letters
 
@@ -29,7 +28,7 @@ class Sending:
     ) -> None:
         """Publish what a message became; ``answer`` follows when all of it is stored."""
         entry, _, header, batch = works[0]
-        if self._operator.display:
+        if self._display:
             picture = result.outputs.get("display")
             await self._outlet.show(
                 picture, source=entry.source, parent=header.identity, stored=answer,
@@ -37,22 +36,24 @@ class Sending:
             )  # fmt: skip
             return
         parent = header.identity if len(works) == 1 else b"".join(w[2].identity for w in works)
-        lane, interim = lane_of(entry, header), batch.stop == batch.start
-        outputs = {
-            port: settled(batch, output, result.failed)
-            for port, output in result.outputs.items()
-            if not (interim and output is None)
-        }
-        send = partial(
-            self._outlet.send_all, parent=parent, lane=lane, stored=answer, edition=header.edition,
-            traceparent=header.traceparent,
-        )  # fmt: skip
+        lane = lane_of(entry, header) if entry.merges else header.lane
+        outputs: dict[str, Batch] = {}
+        for port, output in result.outputs.items():
+            if output is not None and output.tombstones == batch.tombstones and not result.failed:
+                outputs[port] = output
+            elif output is not None or batch.stop > batch.start:
+                outputs[port] = settled(batch, output, result.failed)
         try:
-            await send(outputs)
+            await self._outlet.send_all(
+                outputs, parent, lane, answer, header.edition, header.traceparent
+            )
         except (TooLarge, WireError) as error:  # the same again however often it is tried
             failed = (failure(given, error),)
             await self._letters.failed(header, failed)
-            await send({port: settled(batch, None, failed) for port in outputs})
+            nothing = {port: settled(batch, None, failed) for port in outputs}
+            await self._outlet.send_all(
+                nothing, parent, lane, answer, header.edition, header.traceparent
+            )
 
 
 def lane_of(entry: InputConfig, header: Header) -> str:

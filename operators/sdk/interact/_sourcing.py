@@ -202,8 +202,10 @@ class Sourcing:
         try:
             while True:
                 following = following or asyncio.ensure_future(anext(batches, None))
-                heard = [stopping, ordered, *([changing] if self._between else [])]
-                await asyncio.wait([following, *heard], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(0)  # enough for a generator that does not wait itself
+                if not following.done():
+                    heard = [stopping, ordered, *([changing] if self._between else [])]
+                    await asyncio.wait([following, *heard], return_when=asyncio.FIRST_COMPLETED)
                 if not following.done() and self._turns():
                     await asyncio.wait(
                         [following, stopping, ordered],

@@ -3,6 +3,7 @@
 import logging
 import os
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable
 from time import time
 
@@ -43,8 +44,8 @@ class Tally:
         self._dropped: dict[str, float] = {}
         self.failures: dict[str, int] = dict.fromkeys(ERROR_KINDS, 0)
         """Frames that failed, by kind."""
-        self.ports_in: dict[str, list[int]] = {}
-        self.ports_out: dict[str, list[int]] = {}
+        self.ports_in: dict[str, list[int]] = defaultdict(_none)
+        self.ports_out: dict[str, list[int]] = defaultdict(_none)
         """Frames and bytes by port."""
         self.durations = Histogram()
         """Seconds of work on a message."""
@@ -77,27 +78,31 @@ class Tally:
         self.kernel_seconds += seconds
         self._durations[bisect_left(SECONDS, seconds)] += 1  # the sum is that of kernel_seconds
         if made_at:
-            delay = max(time() - made_at, 0.0)  # clocks differ
-            self._delays[bisect_left(SECONDS, delay)] += 1
-            self.delays.total += delay
-        try:
-            counts = self.ports_in[port]
-        except KeyError:
-            counts = self.ports_in[port] = [0, 0]
+            delay = time() - made_at
+            if delay > 0:  # clocks differ
+                self._delays[bisect_left(SECONDS, delay)] += 1
+                self.delays.total += delay
+            else:
+                self._delays[0] += 1
+        counts = self.ports_in[port]
         counts[0] += frames
         counts[1] += size
 
     def joined(self, port: str, frames: int, size: int) -> None:
         """Another half of the message that was received: the same frames, more bytes."""
         self.bytes_in += size
-        _count(self.ports_in, port, frames, size)
+        counts = self.ports_in[port]
+        counts[0] += frames
+        counts[1] += size
 
     def sent(self, frames: int, size: int, port: str = "") -> None:
         """One message left."""
         self.messages_out += 1
         self.frames_out += frames
         self.bytes_out += size
-        _count(self.ports_out, port, frames, size)
+        counts = self.ports_out[port]
+        counts[0] += frames
+        counts[1] += size
 
     def scan(self, name: str, entry: ScanReport) -> None:
         """How far a scan is; the latest few are told."""
@@ -171,12 +176,8 @@ class Tally:
         )
 
 
-def _count(ports: dict[str, list[int]], port: str, frames: int, size: int) -> None:
-    counts = ports.get(port)
-    if counts is None:
-        counts = ports[port] = [0, 0]
-    counts[0] += frames
-    counts[1] += size
+def _none() -> list[int]:
+    return [0, 0]
 
 
 class Listener(logging.Handler):

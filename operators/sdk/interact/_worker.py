@@ -137,8 +137,7 @@ class Worker:
 
     async def _work(self) -> None:
         handling, breaker = self.handling, self.handling.breaker
-        holding, later, keeping = handling.holding, handling.later, handling.keeping
-        now = turned = 0.0
+        later, ordering, keeping = handling.later, handling.ordering, handling.keeping
         while not self._stop.is_set():
             self._wake.clear()
             if self._triggers is not None and self._triggers.waiting:
@@ -148,43 +147,63 @@ class Worker:
                 continue
             if handling.obeying.waiting:
                 await handling.obey()
-            idle = True
-            if later:
-                task = later.due()
-                if task is not None:
-                    idle = False
-                    await handling.process(task[0], task[1] + 1)
-            if handling.ordering is not None and handling.ordering.ready and not later:
-                idle = False
+            task = later.due()
+            if task is not None:
+                await handling.process(task[0], task[1] + 1)
+            turn = ordering is not None and bool(ordering.ready) and not later
+            if turn:
                 await handling.go_on()
-            if len(later) < (_later.MOST if handling.ordering is None else 1):
-                for entry, inlet in self._inlets.open:
-                    if handling.kernel.waiting_for:
-                        break
-                    delivery = await inlet.take()
-                    if delivery is not None:
-                        idle = False
-                        since = time.perf_counter()
-                        await handling.handle(entry, delivery)
-                        inlet.pace((now := time.perf_counter()) - since)
+            came = False
+            if len(later) < (_later.MOST if ordering is None else 1):
+                came = await self._drain()
             if keeping is not None and keeping.due:
                 await keeping.checkpoint()
-            if idle:
+            if time.perf_counter() > handling.holding.due:
+                await handling.holding.beat(inlet for _, inlet in self._inlets.open)
+            if came or turn or task is not None:
+                await asyncio.sleep(0)
+            else:
                 await self.live.rest(over=self.tally.state == "done")
                 await self._rest()
-            elif now - turned > YIELD_SECONDS:
-                if now > holding.due:
-                    await holding.beat(inlet for _, inlet in self._inlets.open)
-                await asyncio.sleep(0)
-                turned = time.perf_counter()
+
+    async def _drain(self) -> bool:
+        """Handle what has come, until others have their turn; whether there was something.
+
+        What may stop this meanwhile is there after a message, or comes with a turn of the event loop
+        and wakes.
+        """
+        handling, breaker, woken = self.handling, self.handling.breaker, self._wake.is_set
+        later, keeping, needed = handling.later, handling.keeping, handling.kernel.needed
+        now = began = time.perf_counter()
+        while True:
+            came = False
+            for entry, inlet in self._inlets.open:
+                if needed and handling.kernel.waiting_for:
+                    break
+                delivery = await inlet.take()
+                if delivery is not None:
+                    came = True
+                    since = time.perf_counter()
+                    await handling.handle(entry, delivery)
+                    now = time.perf_counter()
+                    inlet.pace(now - since)
+            if not came:
+                return now > began
+            if now - began > YIELD_SECONDS or later or breaker.open or woken():
+                return True
+            if keeping is not None and keeping.due:
+                return True
 
     async def _rest(self) -> None:
         """Wait for something to come; use the time for a checkpoint."""
         keeping = self.handling.keeping
         keep = keeping.idle_pause if keeping is not None else None
         known = [pause for pause in (keep, self.handling.later.seconds) if pause is not None]
+        if not known:
+            await self._wake.wait()
+            return
         try:
-            async with asyncio.timeout(min(known, default=None)):
+            async with asyncio.timeout(min(known)):
                 await self._wake.wait()
         except TimeoutError:
             if keeping is not None and not keeping.idle_pause:
