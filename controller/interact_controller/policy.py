@@ -35,6 +35,7 @@ class Policy:
         status_seconds: Least pause between writes that only move figures.
         scale_down_seconds: Calm before an operator that scales gets fewer replicas.
         pod_log_format: How operators' pods log: json or text.
+        exchange_image: Has the interact package, for runs that exchange files.
     """
 
     installation: str
@@ -53,6 +54,7 @@ class Policy:
     status_seconds: float = 10.0
     scale_down_seconds: float = 120.0
     pod_log_format: str = "json"
+    exchange_image: str = ""
 
     def watches(self, namespace: str) -> bool:
         """Whether a namespace is ours to look after."""

@@ -48,6 +48,7 @@ VARIABLES: Final = (
     Variable("EXTERNAL_RUNS", "200", "most attempts of external runs at once in all"),
     Variable("EXTERNAL_CANCEL_SECONDS", "300", "work is asked to stop before its run ends"),
     Variable("EXTERNAL_CLAIM_SECONDS", "86400", "work whose run is gone is tried to be stopped"),
+    Variable("EXCHANGE_IMAGE", "", "has the interact package, for runs that exchange files"),
     Variable("LEASE_NAME", "interact-controller", "the Lease's name"),
     Variable("LEASE_SECONDS", "15", "how long a dead leader is waited for"),
     Variable("STREAM_BYTES", "256Mi", "of a stream whose port names none"),
@@ -86,6 +87,7 @@ class Settings:
     external_runs: int
     external_cancel_seconds: float
     external_claim_seconds: float
+    exchange_image: str
     lease_name: str
     lease_seconds: float
     stream_bytes: int
@@ -127,6 +129,7 @@ class Settings:
             status_seconds=self.status_seconds,
             scale_down_seconds=self.scale_down_seconds,
             pod_log_format=self.pod_log_format,
+            exchange_image=self.exchange_image,
         )
 
 
@@ -156,6 +159,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         external_runs=asked.value("EXTERNAL_RUNS", _whole(1, 100_000)),
         external_cancel_seconds=asked.value("EXTERNAL_CANCEL_SECONDS", _seconds),
         external_claim_seconds=asked.value("EXTERNAL_CLAIM_SECONDS", _seconds),
+        exchange_image=asked.text("EXCHANGE_IMAGE"),
         lease_name=asked.text("LEASE_NAME"),
         lease_seconds=asked.value("LEASE_SECONDS", _lease),
         stream_bytes=asked.value("STREAM_BYTES", _bytes),

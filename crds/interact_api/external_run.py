@@ -119,6 +119,11 @@ class ExternalRunSpec(Work):
             "say what the driver is to do: kubernetesJob, slurm, human or experiment",
             lambda s: s.driver in {None, Driver.HTTP, Driver.CUSTOM} or s.section is not None,
         ),
+        Rule(
+            "!has(self.experiment) || !has(self.experiment.image) || self.experiment.image == ''",
+            "experiment.image is an operator's to say; remove it, or name an InteractOperator",
+            lambda s: s.experiment is None or not s.experiment.image,
+        ),
         *OWN_SECTIONS,
     )
 

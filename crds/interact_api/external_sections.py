@@ -55,6 +55,8 @@ class ExperimentRun(Model):
     )
     config: AnyJson = Field(default=None, description="Handed on in experiment_request.json.")
     image: Image = Field(
-        default="", description="Image with the interact package; empty for the release's own."
+        default="",
+        description="Image with the interact package, where an operator says it; a run's is the "
+        "release's own.",
     )
     template: RunPodTemplate = Field(default=RunPodTemplate(), description="What its pod needs.")

@@ -97,7 +97,8 @@ def test_the_controller_is_told_everything_it_can_be_told():
 def test_the_values_defaults_are_the_controller_s_own():
     told = environment(rendered())
     places = {"INTERACT_NAMESPACE": told["INTERACT_NAMESPACE"], "INTERACT_POD": told["INTERACT_POD"],
-              "INTERACT_NATS_URL": told["INTERACT_NATS_URL"], "INTERACT_CATALOGUE_NAMESPACES": "interact-system"}  # fmt: skip
+              "INTERACT_NATS_URL": told["INTERACT_NATS_URL"], "INTERACT_CATALOGUE_NAMESPACES": "interact-system",
+              "INTERACT_EXCHANGE_IMAGE": told["INTERACT_EXCHANGE_IMAGE"]}  # fmt: skip
 
     assert settings.read(told) == settings.read(places)
 
@@ -163,7 +164,12 @@ def test_with_named_namespaces_nothing_is_granted_elsewhere():
             "apiGroups": ["interact.science"],
             "resources": ["externalsystems"],
             "verbs": ["get", "list", "watch"],
-        }
+        },
+        {
+            "apiGroups": ["interact.science"],
+            "resources": ["externalsystems/status"],
+            "verbs": ["get", "update", "patch"],
+        },
     ]
     roles = {
         (one["metadata"]["namespace"], one["metadata"]["name"])
@@ -195,6 +201,7 @@ def test_the_controller_gets_these_rights_and_no_others():
         ("ClusterRole", "interact.science", "interactoperators"): ["get", "list", "watch"],
         ("ClusterRole", "interact.science", "externalruns"): ["delete", "get", "list", "watch"],
         ("ClusterRole", "interact.science", "externalsystems"): ["get", "list", "watch"],
+        ("ClusterRole", "interact.science", "externalsystems/status"): ["get", "patch", "update"],
         ("ClusterRole", "interact.science", "pipelines/status"): ["get", "patch", "update"],
         ("ClusterRole", "interact.science", "interactoperators/status"): ["get", "patch", "update"],
         ("ClusterRole", "interact.science", "externalruns/status"): ["get", "patch", "update"],

@@ -211,6 +211,8 @@ def read(manifest: Manifest, operators: Mapping[str, InteractOperator | str]) ->
     elif spec.operator is not None:
         words = found or f"there is no InteractOperator {operator_key(place, spec)}"
         hindrance = Hindrance(str(Reason.OPERATORS_NOT_FOUND), words)
+    elif spec.driver is Driver.EXPERIMENT:
+        host = {"image": ""}  # its pod gets NATS' token: only operators name other images
     return Reading(
         key=place, uid=str(about.get("uid", "")), version=str(about.get("resourceVersion", "")),
         generation=int(about.get("generation", 0)),

@@ -102,7 +102,7 @@ volume
 # The work of the driver kubernetes-job, and the questions and answers of runs that ask a person.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, create, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, patch, delete]

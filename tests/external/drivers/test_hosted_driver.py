@@ -23,7 +23,9 @@ from interact_api import names
 from interact_api.external import Repeat, Run, State
 from interact_api.external_calls import ExternalAnswer, ExternalCall, Method, decode, encode
 from interact_api.external_sections import ExperimentRun
+from interact_api.operator import InteractOperator
 from interact_controller import jetstream
+from interact_controller.external import reading
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused, repeat_of
 from interact_controller.external.drivers import hosts
 from interact_controller.external.drivers.hosted import HostedDriver
@@ -319,3 +321,34 @@ async def test_the_process_of_a_pod_answers_and_ends_when_it_is_told(
     assert (tmp_path / "operators" / "Experiment" / run.key / "manifest.json").is_file()
     assert process.returncode == 0
     assert "Traceback" not in said
+
+
+def test_the_image_that_is_given_the_token_is_the_release_s_or_an_operator_s():
+    manifest = {"metadata": {"name": "one", "namespace": "lab", "uid": "u"},
+                "spec": {"driver": "experiment", "experiment": {"claim": "scope"}}}  # fmt: skip
+
+    made = reading.read(manifest, {}).run
+
+    assert ExperimentRun.model_validate(made.spec).image == ""
+    forged = {
+        **manifest,
+        "spec": {"driver": "experiment", "experiment": {"claim": "c", "image": "mine"}},
+    }
+    with pytest.raises(reading.Unreadable, match="image is an operator's to say"):
+        reading.read(forged, {})
+
+
+def test_an_operator_s_class_runs_in_the_operator_s_image():
+    execution = {"mode": "external", "driver": "custom", "custom": {"repeat": "Lookup"}}
+    operator = InteractOperator.model_validate(
+        {"metadata": {"name": "robot", "namespace": "lab"},
+         "spec": {"image": "example/robot:1", "command": ["python", "run.py"], "execution": execution}}
+    )  # fmt: skip
+    manifest = {"metadata": {"name": "one", "namespace": "lab", "uid": "u"},
+                "spec": {"operator": {"name": "robot"}}}  # fmt: skip
+
+    made = CustomHost.model_validate(reading.read(manifest, {"lab/robot": operator}).run.spec)
+
+    assert (made.image, made.command, made.repeat) == (
+        "example/robot:1", ("python", "run.py"), Repeat.LOOKUP,
+    )  # fmt: skip

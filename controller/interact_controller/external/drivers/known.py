@@ -42,7 +42,9 @@ def makers(api: Requests, policy: Policy, ask: Ask | None = None) -> Mapping[str
         Driver.HUMAN: human,
     }
     if ask is not None:
-        hosting = Hosting(policy.pod_nats_url, policy.pod_nats_secret, policy.pull_policy)
+        hosting = Hosting(
+            policy.pod_nats_url, policy.pod_nats_secret, policy.pull_policy, policy.exchange_image
+        )
         custom = HostedDriver(api, ask, hosting, CustomHost)
         experiment = HostedDriver(api, ask, hosting, ExperimentRun)
         found |= {
