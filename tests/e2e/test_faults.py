@@ -11,7 +11,7 @@ from e2e import faults
 from e2e.faults import OnCluster
 from e2e.real import Cluster, Images
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3000)]
 
 
 @pytest.fixture(scope="module")
