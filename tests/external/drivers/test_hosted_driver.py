@@ -324,7 +324,7 @@ async def test_the_process_of_a_pod_answers_and_ends_when_it_is_told(
 
 
 def test_the_image_that_is_given_the_token_is_the_release_s_or_an_operator_s():
-    manifest = {"metadata": {"name": "one", "namespace": "lab", "uid": "u"},
+    manifest = {"kind": "ExternalRun", "metadata": {"name": "one", "namespace": "lab", "uid": "u"},
                 "spec": {"driver": "experiment", "experiment": {"claim": "scope"}}}  # fmt: skip
 
     made = reading.read(manifest, {}).run
@@ -344,7 +344,7 @@ def test_an_operator_s_class_runs_in_the_operator_s_image():
         {"metadata": {"name": "robot", "namespace": "lab"},
          "spec": {"image": "example/robot:1", "command": ["python", "run.py"], "execution": execution}}
     )  # fmt: skip
-    manifest = {"metadata": {"name": "one", "namespace": "lab", "uid": "u"},
+    manifest = {"kind": "ExternalRun", "metadata": {"name": "one", "namespace": "lab", "uid": "u"},
                 "spec": {"operator": {"name": "robot"}}}  # fmt: skip
 
     made = CustomHost.model_validate(reading.read(manifest, {"lab/robot": operator}).run.spec)
