@@ -73,6 +73,7 @@ class Reason(StrEnum):
     FORMER_PODS = "FormerPods"
     EDGES_DRAINING = "EdgesDraining"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    SYSTEM_UNREACHABLE = "SystemUnreachable"
     NOT_STARTED = "NotStarted"
     STARTING = "Starting"
     ROLLING = "Rolling"

@@ -5,7 +5,7 @@ import json
 import logging
 
 import pytest
-from cluster.kube import Kube, KubeError
+from cluster.kube import Kube, KubeError, condition
 from external.desk import Desk
 from external.rig import Rig
 from interact_controller.external.driver import ExternalError
@@ -141,6 +141,37 @@ async def test_a_system_removed_while_work_goes_on_is_told_and_the_work_left_to_
     assert "cannot be asked for: there is no ExternalSystem" in status["message"]
     assert "may still run" in done["message"]
     assert (desk.busy, rig.claims()) == (0, [])
+
+
+async def test_a_system_says_whether_it_answers_and_how_much_is_on_it(rig: Rig, desk: Desk) -> None:
+    desk.polls = None
+    name = rig.create()
+
+    def told() -> tuple[str, str, int]:
+        found = rig.kube.get("externalsystems", rig.desk)
+        ready = condition(found, "Ready")
+        return ready["status"], ready["reason"], found["status"]["runs"]
+
+    async with rig.controller() as controller:
+        await controller.look(name, times=2)
+        await controller.office.register.tell()
+        first = told()
+        version = rig.kube.get("externalsystems", rig.desk)["metadata"]["resourceVersion"]
+        await controller.hear()
+        await controller.office.register.tell()  # nothing is new
+        again = rig.kube.get("externalsystems", rig.desk)["metadata"]["resourceVersion"]
+        desk.away = True
+        await controller.look(name, times=3)
+        await controller.office.register.tell()
+        second = told()
+        desk.away = False
+        rig.kube.patch("externalruns", name, {"spec": {"cancel": True}})
+        await controller.until_ended(name)
+        await controller.office.register.tell()
+
+    assert (first, again) == (("True", "Ready", 1), version)
+    assert second == ("False", "SystemUnreachable", 1)
+    assert told() == ("True", "Ready", 0)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class Deeds:
         claims: Where what is known is written.
         clock: Seconds that only go on.
         hit: Called at each failpoint.
+        heard: Called with the system of each call, and its trouble, empty if there was none.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Deeds:
         claims: Claims,
         clock: Callable[[], float],
         hit: failpoints.Hit = failpoints.nothing,
+        heard: Callable[[str, str], None] = lambda system, trouble: None,
     ) -> None:
         self._calls = calls
         self._claims = claims
         self._clock = clock
         self._hit = hit
+        self._heard = heard
         self._notes: dict[str, Notes] = {}
 
     def notes(self, key: str) -> Notes:
@@ -130,6 +133,10 @@ class Deeds:
                 notes.confirmed = notes.confirmed or news == steps.Stopped(confirmed=True)
         failed = isinstance(news, steps.Trouble | steps.Unsure | steps.Stopped)
         notes.failures = notes.failures + 1 if failed else 0
+        self._heard(
+            claim.system,
+            news.message if isinstance(news, steps.Trouble | steps.Unsure) else "",
+        )
         return claim, news
 
     async def _submit(

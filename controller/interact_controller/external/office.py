@@ -21,6 +21,7 @@ from interact_controller.external.deeds import Deeds
 from interact_controller.external.driver import Driver
 from interact_controller.external.lanes import Lanes
 from interact_controller.external.loop import Loop, Parts
+from interact_controller.external.register import Register
 from interact_controller.external.sweep import Sweeper
 from interact_controller.external.systems import Maker, Systems
 from interact_controller.external.telling import Herald
@@ -116,7 +117,11 @@ class Office:
         self.systems = Systems(given.objects, given.shelf.secret, given.makers, given.clock)
         self.catalogue = Catalogue(given.objects, self.systems, given.policy, bounds.runs)
         self.caps = Caps(self.catalogue.limit)
-        deeds = Deeds(Calls(given.tenure, given.hit), self.claims, given.clock, given.hit)
+        self.register = Register(given.cluster, given.objects, self.systems, self.caps, given.now)
+        deeds = Deeds(
+            Calls(given.tenure, given.hit), self.claims, given.clock, given.hit,
+            heard=self.register.heard,
+        )  # fmt: skip
         sweeper = Sweeper(
             deeds, self.claims, self._driver, given.cluster, given.now, bounds.claim_seconds
         )
@@ -159,8 +164,10 @@ class Office:
         """Look at what is woken and sweep, until `stop`."""
         async with asyncio.TaskGroup() as group:
             sweep = group.create_task(self._sweep(), name="sweep claims")
+            tell = group.create_task(self._tell(), name="tell of systems")
             await self.lanes.run()
             sweep.cancel()
+            tell.cancel()
 
     def stop(self) -> None:
         """Finish the looks that go on, and begin no others."""
@@ -187,6 +194,11 @@ class Office:
                 await self.sweep()
             except ClusterError as error:
                 logger.warning("claims could not be swept", extra={"error": str(error)})
+
+    async def _tell(self) -> None:
+        while True:
+            await self.register.tell()
+            await asyncio.sleep(max(1.0, self._given.bounds.status_seconds))
 
     def _note(self, key: Key) -> None:
         """A run that may be waiting takes its place before anybody is let in."""
