@@ -2,18 +2,36 @@
 
 import signal
 import time
+from dataclasses import replace
 
 from interact._jetstream import _looking
 from interact_api import flow
 from interact_api.conditions import ConditionType
+from interact_api.wire import Json
 
 from chaos.local import Local, LocalRun
 from chaos.pipeline import DIAMOND, MIB, ORDERED, Setup
 from chaos.runs import PATIENCE
 from chaos.table import row
 
+JOINED = Setup(graph=DIAMOND, replicas=1)
 LATER = 1000.0
 """Seconds: far beyond the silence after which a person is told; nobody waits for it here."""
+
+
+async def _joined(
+    on: Local, setup: Setup, bad: int, letters: int, kill: str = ""
+) -> list[dict[str, Json]]:
+    """All frames but a bad one arrive, which leaves so many letters; what they say."""
+    async with on.running(setup) as run:
+        if kill:
+            await run.reached(0.3)
+            await run.kill(kill)
+        await run.finished()
+        run.exact(gone=frozenset({bad}))
+        kept = [letter for _, letter in await run.letters()]
+        assert [letter.index.tolist() for letter in kept] == [[bad]] * letters
+        return [dict(letter.attributes) for letter in kept]
 
 
 @row(
@@ -22,13 +40,8 @@ LATER = 1000.0
     "the scan completes; frames that one branch left out are missing, the others exact",
 )
 async def a_join_with_a_filtered_branch(on: Local) -> None:
-    setup = Setup(
-        graph=DIAMOND, replicas=1, parameters={"others": {"bad": 77, "how": "leave"}}, gate=0
-    )
-    async with on.running(setup) as run:
-        await run.finished()
-        run.exact(gone=frozenset({77}))
-        assert await run.letters() == []
+    parameters = {"others": {"bad": 77, "how": "leave"}}
+    await _joined(on, replace(JOINED, parameters=parameters, gate=0), bad=77, letters=0)
 
 
 @row(
@@ -37,13 +50,8 @@ async def a_join_with_a_filtered_branch(on: Local) -> None:
     "the scan completes; one dead letter; the other frames exact",
 )
 async def a_join_with_a_poisoned_branch(on: Local) -> None:
-    setup = Setup(graph=DIAMOND, replicas=1, parameters={"others": {"bad": 78}})
-    async with on.running(setup) as run:
-        await run.reached(0.3)
-        await run.kill("pair")
-        await run.finished()
-        run.exact(gone=frozenset({78}))
-        assert [letter.index.tolist() for _, letter in await run.letters()] == [[78]]
+    setup = replace(JOINED, parameters={"others": {"bad": 78}})
+    await _joined(on, setup, bad=78, letters=1, kill="pair")
 
 
 @row(
@@ -53,21 +61,10 @@ async def a_join_with_a_poisoned_branch(on: Local) -> None:
     settings="ack wait 1 s, attempts 2",
 )
 async def a_join_is_killed_by_a_frame(on: Local) -> None:
-    setup = Setup(
-        graph=DIAMOND,
-        replicas=1,
-        attempts=2,
-        ack_wait="1s",
-        parameters={"pair": {"bad": 79}},
-        gate=0,
-    )
-    async with on.running(setup) as run:
-        await run.finished()
-        run.exact(gone=frozenset({79}))
-        kept = await run.letters()
-        assert [letter.index.tolist() for _, letter in kept] == [[79], [79]]
-        why = [(letter.attributes["port"], letter.attributes["kind"]) for _, letter in kept]
-        assert sorted(map(str, why)) == ["('left', 'crash')", "('right', 'crash')"]
+    setup = replace(JOINED, attempts=2, ack_wait="1s", parameters={"pair": {"bad": 79}}, gate=0)
+    why = await _joined(on, setup, bad=79, letters=2)
+    assert sorted(str(one["port"]) for one in why) == ["left", "right"]
+    assert [one["kind"] for one in why] == ["crash", "crash"]
 
 
 @row(
