@@ -10,6 +10,7 @@ from external.drivers.awaiting import until
 from interact_api.external import Handle, OperatorResult, Repeat, Run, State
 from interact_controller import kube as door
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
+from interact_controller.external.drivers import job
 from interact_controller.external.drivers.job import JobDriver, manifest
 from interact_controller.external.drivers.jobs_api import Requests
 from interact_controller.external.drivers.pods import KEY_LABEL
@@ -225,6 +226,16 @@ def run_of(**spec: Any) -> Run:
     return Run(
         namespace="lab", name="one", uid="u", attempt=1, parameters={}, spec={"image": "i", **spec}
     )
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [("Pending", State.QUEUED), ("Running", State.RUNNING), ("Succeeded", State.RUNNING),
+     ("Failed", State.RUNNING)],
+)  # fmt: skip
+def test_a_pod_that_has_ended_does_not_send_its_job_back_to_the_queue(phase: str, state: State):
+    assert job.began([{"status": {"phase": phase}}]).state is state
+    assert job.began([]).state is State.QUEUED
 
 
 def test_a_pod_is_restricted_whatever_its_template_says():

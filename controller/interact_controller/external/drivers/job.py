@@ -181,7 +181,7 @@ def began(seen: list[dict[str, Any]]) -> Observation:
     """What a Job waits for whose pod is not ready."""
     for pod in seen[:1]:
         status = mapping(pod.get("status"))
-        if status.get("phase") == "Running":
+        if status.get("phase") in {"Running", "Succeeded", "Failed"}:  # the Job is told soon
             return Observation(state=State.RUNNING)
         for one in map(mapping, entries(status.get("containerStatuses"))):
             waiting = mapping(mapping(one.get("state")).get("waiting"))

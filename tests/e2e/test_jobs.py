@@ -1,0 +1,88 @@
+"""External runs that are real Jobs: done once, failed with their exit code, stopped, and cleared away.
+
+The tests of this file are one story and run in their order.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from cluster.waiting import eventually
+from e2e.real import Cluster, Images
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+NAMESPACE = "runs"
+TELLS = """
+import json, os
+given = json.loads(os.environ["INTERACT_PARAMETERS"])
+open("/dev/termination-log", "w").write(json.dumps({"double": 2 * given["gain"]}))
+"""
+WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
+
+
+@pytest.fixture(scope="module")
+def runs(release: Cluster) -> Iterator[Cluster]:
+    """The cluster with a namespace for runs, under Pod Security *restricted*."""
+    release.namespace(NAMESPACE)
+    yield release
+    release.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", seconds=150)
+
+
+def begin(runs: Cluster, images: Images, name: str, code: str) -> None:
+    """Make a run whose container runs a line of Python."""
+    job = {"image": f"{images.prefix}/base:{images.tag}", "command": ["python", "-c", code]}
+    run: dict[str, Any] = {
+        "apiVersion": "interact.science/v1alpha1", "kind": "ExternalRun", "metadata": {"name": name},
+        "spec": {"driver": "kubernetes-job", "kubernetesJob": job,
+                 "parameters": [{"name": "gain", "value": 2.5}]},
+    }  # fmt: skip
+    runs.apply(yaml.safe_dump(run), NAMESPACE)
+
+
+def wait(runs: Cluster, name: str, condition: str) -> dict[str, Any]:
+    """The status of a run once a condition of it is True."""
+    runs.kubectl("wait", "-n", NAMESPACE, f"--for=condition={condition}", f"xrun/{name}",
+                 "--timeout=180s", seconds=200)  # fmt: skip
+    found: dict[str, Any] = runs.get("xrun", name, "-n", NAMESPACE)["status"]
+    return found
+
+
+def test_a_job_is_done_once_and_its_results_are_in_the_status(runs: Cluster, images: Images):
+    begin(runs, images, "doubled", TELLS)
+
+    status = wait(runs, "doubled", "Completed")
+
+    assert status["results"] == {"double": 5.0}
+    [job] = runs.items("jobs", "-n", NAMESPACE)
+    assert job["metadata"]["name"] == status["idempotencyKey"]
+    assert status["externalId"] == f"{NAMESPACE}/{status['idempotencyKey']}"
+    assert job["status"]["succeeded"] == 1
+
+
+def test_a_container_that_fails_makes_its_run_fail(runs: Cluster, images: Images):
+    begin(runs, images, "broken", "import sys; sys.exit('no beam')")
+
+    status = wait(runs, "broken", "Failed")
+
+    assert status["reason"] == "NonZeroExit"
+    assert "exit code 1: no beam" in status["message"]
+
+
+def test_a_cancelled_job_and_its_pod_are_gone(runs: Cluster, images: Images):
+    begin(runs, images, "stopped", WAITS)
+    key = wait(runs, "stopped", "Running")["idempotencyKey"]
+
+    runs.kubectl("patch", "-n", NAMESPACE, "xrun", "stopped", "--type=merge",
+                 "-p", json.dumps({"spec": {"cancel": True}}))  # fmt: skip
+
+    wait(runs, "stopped", "Cancelled")
+    assert key not in {one["metadata"]["name"] for one in runs.items("jobs", "-n", NAMESPACE)}
+
+
+def test_what_a_run_began_goes_with_it(runs: Cluster, images: Images):
+    runs.kubectl("delete", "-n", NAMESPACE, "xrun", "--all", "--timeout=60s")
+
+    eventually(lambda: not runs.items("jobs", "-n", NAMESPACE), "no Jobs are left", within=120)
+    eventually(lambda: not runs.items("pods", "-n", NAMESPACE), "no pods are left", within=120)
