@@ -1,6 +1,7 @@
 """A reducer whose result shows every frame that is missing, doubled, or added in another order."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from interact import FrameSum, Image, Progress, Reducer, Scan, Slots, Values, operator, scan_image
@@ -36,3 +37,10 @@ class Total(Reducer[Totals]):
             progress, {**channels, "seen": state.slots.seen},
             attributes={"light": 0.0 if light is None else float(light[0])},
         )  # fmt: skip
+
+
+@Total.trigger("count")
+def count(reducer: Total, states: Mapping[str, Totals]) -> dict[str, int]:
+    """How many frames there are of each scan under way."""
+    del reducer
+    return {scan: int(state.slots.seen.sum()) for scan, state in states.items()}
