@@ -166,7 +166,7 @@ def test_an_end_that_was_written_stays(
 
     ends: dict[str, str] = {}
     for uid, _, phase in play.server.phases:
-        assert uid not in ends, (play.server.phases, "something was written after the end")
+        assert ends.get(uid, phase) == phase, play.server.phases
         if phase in {"COMPLETED", "FAILED", "CANCELLED"}:
             ends[uid] = phase
 

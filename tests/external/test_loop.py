@@ -17,6 +17,12 @@ def true(given: Object) -> set[str]:
     return {one["type"] for one in given["conditions"] if one["status"] == "True"}
 
 
+def without_generation(given: Object) -> Object:
+    """A status as if it were about any generation of the spec."""
+    plain = [{**one, "observedGeneration": 0} for one in given["conditions"]]
+    return {**given, "observedGeneration": 0, "conditions": plain}
+
+
 async def ended(rig: Rig, name: str) -> Object:
     """The status of a run that was looked after until its end."""
     async with rig.controller() as controller:
@@ -197,7 +203,7 @@ async def test_results_are_collected_apart_and_whatever_the_system_says_later(
     assert desk.asked.count("check") == 1
 
 
-async def test_an_end_is_an_end(rig: Rig, desk: Desk) -> None:
+async def test_an_end_is_an_end_and_says_that_it_saw_the_newest_spec(rig: Rig, desk: Desk) -> None:
     name = rig.create()
     done = await ended(rig, name)
     asked = list(desk.asked)
@@ -207,7 +213,9 @@ async def test_an_end_is_an_end(rig: Rig, desk: Desk) -> None:
     async with rig.controller() as controller:
         await controller.look(name, times=3)
 
-    assert rig.status(name) == done
+    after = rig.status(name)
+    assert (done["observedGeneration"], after["observedGeneration"]) == (1, 2)
+    assert without_generation(after) == without_generation(done)
     assert desk.asked == asked
 
 

@@ -43,7 +43,7 @@ def status(
     if tell.result is not None:
         after |= {"results": tell.result.results, "artifacts": tell.result.artifacts}
     if there.terminal:
-        after["completion_time"] = stamp
+        after["completion_time"] = before.completion_time or stamp
     after["retry_time"] = ""
     if again:
         wait = reading.terms.retry.delay_seconds(before.attempt)
@@ -110,7 +110,7 @@ def _moved(one: AttemptState, there: Standing, stamp: str, handle: Handle | None
     if named and not one.submitted_time:
         changed["submitted_time"] = stamp
     if there.terminal:
-        changed["ended_time"] = stamp
+        changed["ended_time"] = one.ended_time or stamp
     return one.model_copy(update=changed)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from interact_api.external import Handle, Observation, OperatorResult, Run
+from interact_api.problem import Problem
 
 from interact_controller.errors import ClusterUnreachable
 from interact_controller.external import failpoints, figures, steps
@@ -59,6 +60,19 @@ class Calls:
     def __init__(self, tenure: Tenure, hit: failpoints.Hit = failpoints.nothing) -> None:
         self._tenure = tenure
         self._hit = hit
+
+    async def validate(
+        self, name: str, driver: Driver, run: Run
+    ) -> tuple[Problem, ...] | steps.Trouble:
+        """What is wrong with a run."""
+
+        async def ask() -> tuple[Problem, ...]:
+            return tuple(await driver.validate(run))
+
+        found = await self._call("validate", name, driver, ask)
+        if isinstance(found, steps.Refusal):
+            return (found.problem,)
+        return steps.Trouble(found.message) if isinstance(found, steps.Unsure) else found
 
     async def prepare(self, name: str, driver: Driver, run: Run) -> Handle | News:
         """A handle for the submit, or why there is none."""

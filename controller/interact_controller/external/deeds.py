@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from interact_api.external import Handle, Repeat
+from interact_api.problem import Problem
 
 from interact_controller.errors import ClusterError
 from interact_controller.external import failpoints, steps
@@ -80,6 +81,10 @@ class Deeds:
         if found is None:
             found = self._notes[key] = Notes(doubt=True, since=self._clock())
         return found
+
+    async def validate(self, driver: Driver, claim: Claim) -> tuple[Problem, ...] | steps.Trouble:
+        """What is wrong with a run that has no claim yet."""
+        return await self._calls.validate(claim.driver, driver, claim.run)
 
     async def claim(self, claim: Claim) -> Claim:
         """Write a claim down."""

@@ -3,37 +3,29 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from datetime import timedelta
+from typing import Final
 
 from interact_api.external import Observation
-from interact_api.lifecycle import RunPhase, Standing
+from interact_api.lifecycle import RunPhase
 from interact_api.plain import mapping
-from interact_api.problem import Problem
 
 from interact_controller.errors import Conflict
 from interact_controller.external import account, failpoints, figures, reading, step, steps
-from interact_controller.external.caps import TOTAL, Candidate, Caps, Turn
-from interact_controller.external.catalogue import Catalogue, purses
-from interact_controller.external.claims import Claim, Claims
-from interact_controller.external.deeds import Deeds
-from interact_controller.external.driver import Driver
+from interact_controller.external.admission import Admission
+from interact_controller.external.claims import Claim
+from interact_controller.external.parts import Course, Parts
 from interact_controller.external.reading import Reading
 from interact_controller.external.steps import (
-    Hindrance,
     Leave,
     MakeClaim,
-    News,
     Release,
     Rest,
     Seen,
     Tell,
 )
-from interact_controller.external.sweep import Sweeper
-from interact_controller.external.systems import POLL_SECONDS, Hindered, Systems
-from interact_controller.external.telling import Herald
-from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.external.systems import POLL_SECONDS
+from interact_controller.seen import Key, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -42,72 +34,6 @@ AGAIN_SECONDS: Final = 0.1
 BUSY_SECONDS: Final = 0.5
 MOST_STEPS: Final = 24
 """Of one look; a run that needs more goes on in the next."""
-
-
-class Cluster(Protocol):
-    """What is needed of the API server; every method raises `ClusterError`."""
-
-    async def live(self, key: Key) -> Manifest | None:
-        """One object read from the server."""
-        ...
-
-    async def write_status(self, key: Key, status: Manifest, *, resource_version: str) -> Manifest:
-        """Replace the status if the object is still this version."""
-        ...
-
-    async def remove(self, key: Key, *, uid: str) -> None:
-        """Delete one object if its uid is still this."""
-
-    async def tell(self, about: Manifest, *, warning: bool, reason: str, message: str) -> None:
-        """Post an event about an object."""
-
-
-class Runs(Protocol):
-    """The runs as last heard of."""
-
-    def get(self, key: Key) -> Manifest | None:
-        """One object."""
-        ...
-
-    def put(self, manifest: Manifest) -> object:
-        """Keep an object unless a newer one is kept."""
-        ...
-
-    def drop(self, key: Key, *, uid: str = "", version: int = 0) -> bool:
-        """Forget an object that is gone."""
-        ...
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything a look may touch."""
-
-    cluster: Cluster
-    runs: Runs
-    systems: Systems
-    catalogue: Catalogue
-    claims: Claims
-    deeds: Deeds
-    sweeper: Sweeper
-    caps: Caps
-    herald: Herald
-    now: Callable[[], datetime]
-    cancel_seconds: float = 300.0
-    hit: failpoints.Hit = failpoints.nothing
-
-
-@dataclass
-class _Course:
-    """A look at one run while it goes on."""
-
-    reading: Reading
-    standing: Standing | None
-    claim: Claim | None
-    driver: Driver | None = None
-    hindrance: Hindrance | None = None
-    problems: tuple[Problem, ...] = ()
-    news: News | None = None
-    observation: Observation | None = None
 
 
 class Loop:
@@ -120,7 +46,7 @@ class Loop:
 
     def __init__(self, parts: Parts, wake: Callable[[Key], None]) -> None:
         self._parts = parts
-        self._wake = wake
+        self._admission = Admission(parts, wake)
         self._active: set[Key] = set()
         self._named: dict[Key, tuple[str, str]] = {}
         self.census = figures.Census()
@@ -184,7 +110,7 @@ class Loop:
         else:
             return None
         if parts.claims.get(key) is None:
-            self._leave(key)
+            self._admission.leave(key)
         return wait
 
     async def _refresh(self, key: Key) -> None:
@@ -196,7 +122,7 @@ class Loop:
     # -- the run -------------------------------------------------------------------------------
 
     async def _run(self, found: Reading) -> float | None:
-        course = _Course(
+        course = Course(
             reading=found,
             standing=found.status.standing if found.status is not None else None,
             claim=self._claim(found),
@@ -206,12 +132,14 @@ class Loop:
         if found.ended:
             self._named.pop(found.key, None)
         if found.ended and (course.claim is None or course.claim.left is not None):
-            return await self._expire(found) if course.claim is None else None
+            await self._observe(course)
+            return await self._expire(course.reading) if course.claim is None else None
         if not found.ended:
-            await self._arm(course)
+            await self._admission.arm(course)
         for _ in range(MOST_STEPS):
             action = step.step(self._seen(course))
             if isinstance(action, Rest):
+                await self._observe(course)
                 return action.seconds if not course.reading.ended else AGAIN_SECONDS
             attempt = course.reading.attempt
             await self._act(course, action)
@@ -223,42 +151,6 @@ class Loop:
 
     def _claim(self, found: Reading) -> Claim | None:
         return self._parts.claims.get(reading.key(found.uid, found.attempt))
-
-    async def _arm(self, course: _Course) -> None:
-        """Find the run's driver, and whether it may begin."""
-        found, parts = course.reading, self._parts
-        course.hindrance = found.hindrance
-        begun = course.claim is not None or found.told
-        if course.hindrance is None:
-            try:
-                course.driver = await parts.systems.driver(
-                    found.driver, found.system, None if begun else found.key.namespace
-                )
-            except Hindered as error:
-                course.hindrance = Hindrance(error.reason, str(error))
-        key = reading.key(found.uid, found.attempt)
-        if begun:
-            parts.caps.hold(key, purses(found.system, found.operator))
-            return
-        if course.driver is not None and not found.spec.suspend:
-            course.problems = reading.unsaid(found.work) or tuple(
-                await course.driver.validate(found.run)
-            )
-        later = found.ready is not None and found.ready > parts.now()
-        if course.driver is None or course.problems or found.spec.suspend or later:
-            self._leave(key)
-            return
-        parts.caps.wait(candidate(found))
-        self._admit(found.key)
-
-    def _admit(self, here: Key | None = None) -> None:
-        for one in self._parts.caps.admit():
-            if one != here:
-                self._wake(one)
-
-    def _leave(self, key: str) -> None:
-        self._parts.caps.leave(key)
-        self._admit()
 
     async def _expire(self, found: Reading) -> float | None:
         """Delete a run whose time after its end is over."""
@@ -272,7 +164,7 @@ class Loop:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _seen(self, course: _Course) -> Seen:
+    def _seen(self, course: Course) -> Seen:
         found, parts = course.reading, self._parts
         key = reading.key(found.uid, found.attempt)
         spec = parts.systems.spec(found.system) if found.system else None
@@ -280,7 +172,7 @@ class Loop:
         now = parts.now()
         seen = Seen(
             terms=terms, now=now, standing=course.standing, told=found.told,
-            turn=parts.caps.holds(key), queue=self._queue(key), problems=course.problems,
+            turn=parts.caps.holds(key), queue=self._admission.queue(key), problems=course.problems,
             hindrance=course.hindrance, ready=found.ready, submitted=found.submitted,
             waits=found.waits,
         )  # fmt: skip
@@ -294,15 +186,7 @@ class Loop:
         work = parts.deeds.work(course.claim, course.driver, course.news, overdue=overdue)
         return dataclasses.replace(seen, work=work, polls=notes.polls)
 
-    def _queue(self, key: str) -> str:
-        purse = self._parts.caps.behind(key)
-        if purse is None:
-            return ""
-        limit = self._parts.catalogue.limit(purse)
-        whose = "all runs" if purse == TOTAL else f"{purse[0]} {purse[1]!r}"
-        return f"the cap of {limit} at once for {whose} is reached; it comes in its turn"
-
-    async def _act(self, course: _Course, action: steps.Action) -> None:
+    async def _act(self, course: Course, action: steps.Action) -> None:
         parts, claim = self._parts, course.claim
         if isinstance(action, Tell):
             await self._tell(course, action)
@@ -311,7 +195,7 @@ class Loop:
         elif claim is not None and isinstance(action, Release):
             await parts.deeds.release(claim)
             course.claim = None
-            self._leave(claim.key)
+            self._admission.leave(claim.key)
         elif claim is not None and isinstance(action, Leave):
             course.claim = await parts.claims.note(claim, left=parts.now(), why=action.why)
         elif (
@@ -324,12 +208,20 @@ class Loop:
                 course.observation = course.news
                 parts.deeds.notes(claim.key).polls += 1
 
-    async def _tell(self, course: _Course, tell: Tell) -> None:
+    async def _observe(self, course: Course) -> None:
+        """Say that the newest spec was seen, if nothing else had to be said."""
+        status = course.reading.status
+        if status is not None and status.observed_generation != course.reading.generation:
+            await self._write(course, Tell(status.standing))
+
+    async def _tell(self, course: Course, tell: Tell) -> None:
         """Write the status; what only says the same in other words, not too often."""
-        found, parts = course.reading, self._parts
         course.standing = tell.standing
-        if not await self._worth(found, tell):
-            return
+        if self._worth(course.reading, tell):
+            await self._write(course, tell)
+
+    async def _write(self, course: Course, tell: Tell) -> None:
+        found, parts = course.reading, self._parts
         handle = course.claim.handle if course.claim is not None else None
         status = account.status(
             found, tell, parts.now(), handle=handle, observation=course.observation
@@ -342,11 +234,12 @@ class Loop:
         course.reading = dataclasses.replace(
             parts.catalogue.read(written), work=found.work, hindrance=found.hindrance
         )
-        self._hit(tell, first=found.status is None, named=not found.told and bool(handle))
+        if not found.ended:
+            self._hit(tell, first=found.status is None, named=not found.told and bool(handle))
         self.census.seen(found.key, found.driver, str(tell.standing.phase))
         await parts.herald.told(found, tell, parts.now())
 
-    async def _worth(self, found: Reading, tell: Tell) -> bool:
+    def _worth(self, found: Reading, tell: Tell) -> bool:
         plain = tell.result is None and not tell.uncollected and tell.ended is None
         if not plain or not account.quiet(found.status, tell.standing):
             return True
@@ -365,23 +258,6 @@ def _named(operator: Key) -> str:
     return f"{operator.namespace}/{operator.name}"
 
 
-def candidate(found: Reading) -> Candidate:
-    """The run as one that waits for its turn."""
-    about = mapping(found.manifest["metadata"])
-    turn = Turn(str(about.get("creationTimestamp", "")), 0, found.key.name, found.key.namespace)
-    return Candidate(
-        key=reading.key(found.uid, found.attempt),
-        run=found.key,
-        turn=turn,
-        purses=purses(found.system, found.operator),
-    )
-
-
 def soonest(waits: Sequence[float | None]) -> float | None:
     """The shortest of some times, of which None means never."""
     return min((one for one in waits if one is not None), default=None)
-
-
-def waiting(found: Reading) -> bool:
-    """Whether a run may be waiting to begin."""
-    return found.phase in {None, RunPhase.CREATED} and not found.spec.suspend

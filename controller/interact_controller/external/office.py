@@ -11,8 +11,8 @@ from typing import Protocol
 from interact_api.plain import mapping
 
 from interact_controller.errors import ClusterError, ControllerError
+from interact_controller.external import admission, failpoints, reading
 from interact_controller.external import claims as claiming
-from interact_controller.external import failpoints, loop, reading
 from interact_controller.external.calls import Calls, Tenure
 from interact_controller.external.caps import Caps
 from interact_controller.external.catalogue import Catalogue, purses
@@ -20,7 +20,8 @@ from interact_controller.external.claims import Claim, Claims
 from interact_controller.external.deeds import Deeds
 from interact_controller.external.driver import Driver
 from interact_controller.external.lanes import Lanes
-from interact_controller.external.loop import Loop, Parts
+from interact_controller.external.loop import Loop
+from interact_controller.external.parts import Cluster, Parts
 from interact_controller.external.register import Register
 from interact_controller.external.sweep import Sweeper
 from interact_controller.external.systems import Maker, Systems
@@ -52,7 +53,7 @@ class Bounds:
     status_seconds: float = 10.0
 
 
-class Server(loop.Cluster, Protocol):
+class Server(Cluster, Protocol):
     """The API server."""
 
     async def glance(self, kind: Kind, namespace: str = "", *, labels: str = "") -> Glance:
@@ -209,8 +210,8 @@ class Office:
             found = self.catalogue.read(manifest)
         except ControllerError:
             return
-        if loop.waiting(found) and not self.claims.of(key.namespace, key.name):
-            self.caps.wait(loop.candidate(found))
+        if admission.waiting(found) and not self.claims.of(key.namespace, key.name):
+            self.caps.wait(admission.candidate(found))
 
     async def _driver(self, claim: Claim) -> Driver:
         return await self.systems.driver(claim.driver, claim.system, None)
