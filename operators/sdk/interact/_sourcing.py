@@ -29,7 +29,6 @@ from interact._tally import Tally
 GRACE_SECONDS = 0.2
 """For a generator to end after its last frame, before one with other parameters takes its place."""
 
-
 OVERRUN, MISSING = "overrun", "missing"
 _LOST = {OVERRUN, MISSING}
 
