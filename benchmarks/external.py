@@ -26,6 +26,8 @@ PLACE = "external"
 SYSTEM = "bench"
 HEADER = "Idempotency-Key"
 MEMORY_MIB = 200
+PATIENCE_SECONDS = 3600.0
+POLL_SECONDS = 2.0
 
 
 @dataclass
@@ -168,7 +170,13 @@ def _wait(stage: "Stage", kube: "Kube", process: psutil.Process) -> float:
         label = "interact.science/claim"
         return all(done) and not kube.list("configmaps", stage.system, labels=label)
 
-    controller._until(stage, look)
+    end, one = time.monotonic() + PATIENCE_SECONDS, stage.controllers[0]
+    while not look():
+        if not one.alive:
+            raise RuntimeError(f"the controller ended: {one.words[-2000:]}")
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {PATIENCE_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
     return peak[0]
 
 
