@@ -34,7 +34,8 @@ class Admission:
         found, parts = course.reading, self._parts
         key = reading.key(found.uid, found.attempt)
         begun = course.claim is not None or found.told
-        course.hindrance = found.hindrance
+        # what was begun goes on without its operator: driver and system stand in the status
+        course.hindrance = None if begun and found.driver else found.hindrance
         if course.hindrance is None:
             try:
                 course.driver = await parts.systems.driver(
