@@ -152,7 +152,7 @@ class Work(Model):
     @property
     def section(self) -> Model | None:
         """What is said to the driver; None if nothing is."""
-        if self.driver not in SECTIONS:
+        if self.driver is None or self.driver not in SECTIONS:
             return None
         found: Model | None = getattr(self, self.driver.name.lower())
         return found

@@ -12,6 +12,8 @@ SELF = {"a": 2, "b": 3.5, "word": "INTERACT_X", "flag": False, "list": [{"n": 1}
     [
         ("self.a < self.b", True),
         ("self.a >= 2 && self.b != 3.5", False),
+        ("self.a == 1 + 1 && self.a + 1 == 3", True),
+        ("self.word.matches('^INTERACT_[A-Z]$') && !self.word.matches('^X')", True),
         ("self.flag || !self.flag", True),
         ("has(self.a) && !has(self.z)", True),
         ("!has(self.z) || self.z > 1", True),
@@ -33,7 +35,7 @@ def test_an_expression_has_its_value(expression, expected):
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "self.", "self.a ==", "self.a)", "(self.a", "self.a + 1", "self.list.map(x, x.n)", "a ; b",
+    ["", "self.", "self.a ==", "self.a)", "(self.a", "self.a - 1", "self.a +", "self.list.map(x, x.n)", "a ; b",
      "self.list.all(one)", "== 3", "[1, 2", "has(self)"],
 )  # fmt: skip
 def test_what_is_not_covered_is_refused(expression):
