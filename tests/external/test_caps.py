@@ -13,7 +13,7 @@ from interact_controller.seen import Key, Kind
 
 def one(name: str, *purses: Purse, created: str = "2026-01-01T00:00:00Z") -> Candidate:
     key = Key(Kind.EXTERNAL_RUN, "lab", name)
-    return Candidate(name, key, Turn(created, 0, name, "lab"), purses)
+    return Candidate(name, key, Turn(created, name, "lab"), purses)
 
 
 def limits(given: Mapping[Purse, int]) -> Caps:

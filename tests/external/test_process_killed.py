@@ -14,8 +14,8 @@ from interact_controller.external import failpoints
 from scenarios import stage as stages
 from scenarios.stage import Controller, Stage
 
-STEPS = (failpoints.CLAIMED, failpoints.SUBMITTED, failpoints.COLLECTED, failpoints.FINISHED)
-"""What nobody but the claim, the Job, the Job and the status knows of; test_killed has every step."""
+STEPS = (failpoints.SUBMITTED, failpoints.COLLECTED, failpoints.FINISHED)
+"""What nobody but the other side, nobody at all, and the status knows of; test_killed has every step."""
 KILLED = -9
 MUTATING = ("create", "update", "patch", "delete")
 WITHIN_SECONDS = 60

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from interact_api.conditions import ConditionStatus
-from interact_api.external import Handle, Observation, OperatorResult, key
+from interact_api.external import Handle, Observation, key
 from interact_api.external_run import AttemptState, ExternalRunStatus
 from interact_api.external_work import Driver
 from interact_api.lifecycle import RunPhase, Standing
@@ -139,8 +139,3 @@ def quiet(before: ExternalRunStatus | None, standing: Standing) -> bool:
     return before is not None and (before.phase, before.attempt, before.reason) == (
         standing.phase, standing.attempt, standing.reason,
     )  # fmt: skip
-
-
-def empty(result: OperatorResult) -> bool:
-    """Whether there is nothing in it."""
-    return not result.results and not result.artifacts

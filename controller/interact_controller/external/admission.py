@@ -94,7 +94,7 @@ class Admission:
 def candidate(found: Reading) -> Candidate:
     """The run as one that waits for its turn."""
     about = mapping(found.manifest["metadata"])
-    turn = Turn(str(about.get("creationTimestamp", "")), 0, found.key.name, found.key.namespace)
+    turn = Turn(str(about.get("creationTimestamp", "")), found.key.name, found.key.namespace)
     return Candidate(
         key=reading.key(found.uid, found.attempt),
         run=found.key,

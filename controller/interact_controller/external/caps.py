@@ -23,7 +23,6 @@ class Turn(NamedTuple):
     """The order in which runs come: creation, then name. The key comes with it to be woken."""
 
     created: str
-    number: int
     name: str
     namespace: str
 

@@ -156,7 +156,8 @@ class Office:
         await self.claims.load()
         for claim in self.claims.all():
             self.caps.hold(claim.key, purses(claim.system, claim.operator))
-            self.lanes.wake(_place(claim))
+            if self._given.policy.watches(claim.run.namespace):  # others we may not even look at
+                self.lanes.wake(_place(claim))
         for key in self._given.objects.keys(Kind.EXTERNAL_RUN):
             self._note(key)
             self.lanes.wake(key)
