@@ -328,6 +328,22 @@ async def test_a_suspended_run_submits_nothing_and_what_runs_is_looked_after(
     assert (done["phase"], len(desk.jobs)) == ("COMPLETED", 2)
 
 
+async def test_the_other_system_is_told_when_the_attempt_ends(rig: Rig, desk: Desk) -> None:
+    desk.polls = None
+    name = rig.create(timeout="30m", deadline="2h")
+
+    async with rig.controller() as controller:
+        before = rig.clock.now()
+        await controller.look(name)
+        [claim] = controller.office.claims.all()
+    async with rig.controller() as controller:
+        [again] = controller.office.claims.all()
+
+    assert claim.run.deadline is not None
+    assert 0 <= (claim.run.deadline - before).total_seconds() - 1800 < 60
+    assert again == claim  # it is written down, and the same after a restart
+
+
 async def test_a_claim_that_somebody_removes_is_made_again_and_nothing_is_submitted_twice(
     rig: Rig, desk: Desk
 ) -> None:

@@ -77,7 +77,9 @@ class Admission:
         if key in self._sound:
             return
         unsaid = reading.unsaid(course.reading.work)
-        found = unsaid or await self._parts.deeds.validate(driver, course.reading.claim)
+        found = unsaid or await self._parts.deeds.validate(
+            driver, course.reading.claim(self._parts.now())
+        )
         if isinstance(found, steps.Trouble):
             course.hindrance = Hindrance(RunReason.SYSTEM_UNREACHABLE, found.message)
         else:

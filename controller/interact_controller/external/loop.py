@@ -191,7 +191,7 @@ class Loop:
         if isinstance(action, Tell):
             await self._tell(course, action)
         elif isinstance(action, MakeClaim):
-            course.claim = await parts.deeds.claim(course.reading.claim)
+            course.claim = await parts.deeds.claim(course.reading.claim(parts.now()))
         elif claim is not None and isinstance(action, Release):
             await parts.deeds.release(claim)
             course.claim = None

@@ -157,11 +157,17 @@ class Reading:
             deadline=deadline, created=self.created,
         )  # fmt: skip
 
-    @property
-    def claim(self) -> Claim:
-        """The claim to be written for this attempt; with its handle if the status has that."""
+    def claim(self, now: datetime) -> Claim:
+        """The claim to be written for this attempt; with its handle if the status has that.
+
+        Its run ends with the attempt, so that the other system can end the work by itself.
+        """
         handle = self.status.handle if self.status is not None and self.told else None
-        return Claim(self.run, self.driver, self.system, self.operator, handle)
+        timeout = self.terms.timeout
+        ends = [self.deadline, None if timeout is None else now + timeout]
+        deadline = min((one for one in ends if one is not None), default=None)
+        run = self.run.model_copy(update={"deadline": deadline})
+        return Claim(run, self.driver, self.system, self.operator, handle)
 
     @property
     def terms(self) -> Terms:
