@@ -46,7 +46,11 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 async def broker(server: Server) -> AsyncIterator[jetstream.JetStream]:
     async with jetstream.connect(server.url, str(server.token_file), "test") as made:
-        await until(lambda: asyncio.sleep(0, made.connected))
+
+        async def connected() -> bool:
+            return made.connected
+
+        await until(connected)
         yield made
 
 
