@@ -213,7 +213,7 @@ def test_the_controller_gets_these_rights_and_no_others():
             "patch",
             "watch",
         ],
-        ("ClusterRole", "batch", "jobs"): ["create", "delete", "get"],
+        ("ClusterRole", "batch", "jobs"): ["create", "delete", "get", "list"],
         ("ClusterRole", "", "configmaps"): ["create", "delete", "get", "patch"],
         ("ClusterRole", "", "pods"): ["get", "list", "watch"],
         ("ClusterRole", "", "events"): ["create", "patch"],
