@@ -108,7 +108,7 @@ class Deeds:
             claim=claim,
             repeat=repeat_of(driver, claim.run) if driver is not None else Repeat.NEITHER,
             doubt=notes.doubt,
-            settled=driver is not None and self._clock() - notes.since >= driver.call_seconds,
+            settles=notes.since + driver.call_seconds - self._clock() if driver else 1.0,
             failures=notes.failures,
             news=news,
             confirmed=notes.confirmed,

@@ -136,7 +136,7 @@ def _submitting(seen: Seen, standing: Standing, work: Work) -> Action:
         there = Standing(RunPhase.CREATED, standing.attempt, RunReason.SUBMIT_UNCERTAIN, words)
         return _say(seen, there, Rest(_soon(seen)))
     if work.doubt and work.repeat is Repeat.LOOKUP and not work.settled:
-        return Rest(_soon(seen, steps.pause(1)))
+        return Rest(_soon(seen, steps.unsettled(work)))
     if seen.terms.suspend:
         there = _created(seen, standing.attempt)
         return _say(seen, there, Rest(_soon(seen)))

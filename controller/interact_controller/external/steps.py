@@ -15,6 +15,8 @@ FIRST_POLL_SECONDS: Final = 1.0
 POLL_GROWTH: Final = 1.4
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
+LOOKUP_SECONDS: Final = 5.0
+"""Longest between two lookups of work that may be on its way."""
 
 
 # -- what came of the last thing that was done -------------------------------------------------
@@ -145,7 +147,7 @@ class Work:
         claim: Its claim.
         repeat: How its submit may be repeated.
         doubt: Whether a submit may have happened whose answer nobody has.
-        settled: Whether a lookup that finds nothing is to be believed.
+        settles: Seconds until a lookup that finds nothing is to be believed; at most 0 if it is.
         failures: Calls in a row that failed.
         news: What came of the last call of this look.
         confirmed: Whether its cancel was confirmed.
@@ -155,11 +157,16 @@ class Work:
     claim: Claim
     repeat: Repeat
     doubt: bool = False
-    settled: bool = True
+    settles: float = 0.0
     failures: int = 0
     news: News | None = None
     confirmed: bool = False
     overdue: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether a lookup that finds nothing is to be believed."""
+        return self.settles <= 0
 
     @property
     def submitted(self) -> bool:
@@ -241,6 +248,11 @@ def pause(failures: int) -> float:
     """
     seconds = FIRST_PAUSE_SECONDS * 2.0 ** min(max(failures, 1) - 1, 16)
     return min(LONGEST_PAUSE_SECONDS, seconds)
+
+
+def unsettled(work: Work) -> float:
+    """Seconds until the next lookup of work that was not found and may be on its way still."""
+    return min(max(work.settles, 0.1), LOOKUP_SECONDS)
 
 
 def poll(polls: int, longest: float) -> float:

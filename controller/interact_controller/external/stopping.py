@@ -60,7 +60,7 @@ def _unsubmitted(work: Work) -> Stop:
         case _ if work.repeat is Repeat.LOOKUP and work.settled:
             return Ended(End.NEVER)
         case _ if work.repeat is Repeat.LOOKUP:
-            return Rest(steps.pause(1))
+            return Rest(steps.unsettled(work))
         case _:
             words = "its submit was not answered, and its system cannot look it up"
             return Ended(End.UNKNOWN, words)
