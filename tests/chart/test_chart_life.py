@@ -10,7 +10,10 @@ from chart.chart import CATALOGUE, CHART, ROOT, HelmError, settings
 from chart.conftest import Cluster
 from cluster.kube import KubeError
 
-CRDS = ["interactoperators.interact.science", "pipelines.interact.science"]
+CRDS = [
+    f"{kind}.interact.science"
+    for kind in ("externalruns", "externalsystems", "interactoperators", "pipelines")
+]
 RELEASED = sorted((ROOT / "helm" / "released").glob("interact-*.tgz"))
 PIPELINE = """
 apiVersion: interact.science/v1alpha1
@@ -244,9 +247,10 @@ MAY = [
     ("update", "coordination.k8s.io", "leases/other", "own", False),
     ("create", "coordination.k8s.io", "leases", "", False),
     ("get", "", "configmaps/interact-installation", "own", True),
-    ("list", "", "configmaps", "own", False),
+    ("list", "", "configmaps", "own", True),
     ("get", "", "secrets", "", False),
-    ("get", "", "secrets", "own", False),
+    ("get", "", "secrets", "own", True),
+    ("list", "", "secrets", "own", False),
     ("update", "interact.science", "pipelines", "", False),
     ("create", "", "pods", "", False),
     ("create", "", "pods/exec", "", False),

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,10 +104,10 @@ async def serve(operator: ExternalOperator, where: Place) -> None:
 
 
 async def _rung(rings: asyncio.Event, seconds: float) -> bool:
-    try:
-        return await asyncio.wait_for(rings.wait(), seconds)
-    except TimeoutError:
-        return False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await rings.wait()
+    return False
 
 
 def _answered(calling: Calling, payload: bytes) -> ExternalAnswer:
@@ -115,6 +116,14 @@ def _answered(calling: Calling, payload: bytes) -> ExternalAnswer:
     except ValueError as error:
         return ExternalAnswer(failure=Failure.REFUSED, message=f"this is no call: {error}")
     return calling.answer(call)
+
+
+async def _serve_until_told(operator: ExternalOperator, where: Place) -> None:
+    """Serve, and end well at SIGTERM."""
+    serving = asyncio.create_task(serve(operator, where))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 def main(operator: ExternalOperator) -> None:
@@ -126,8 +135,7 @@ def _run(operator: ExternalOperator) -> int:
     _logs.configure(type(operator).__name__, os.environ)
     try:
         where = place(os.environ)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_main.OK))
-        asyncio.run(serve(operator, where))
+        asyncio.run(_serve_until_told(operator, where))
     except SettingsError as error:
         logger.error("%s", error)
         _main.last_words(error)
