@@ -34,7 +34,7 @@ run: $(READY) ## run a real scan through a pipeline and leave pictures in out/
 # a process and a control plane of their own, beside the others; what it says comes when it is over.
 ALONE := tests/scenarios tests/controller/test_process.py
 .PHONY: test
-test: $(READY) ## the whole test suite, 10 to 15 minutes (ARGS=… for a part of it)
+test: $(READY) ## the whole test suite, about 20 minutes on two cores (ARGS=… for a part of it)
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
