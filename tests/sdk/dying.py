@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from interact import _codec
 from interact._tether import tethered
 from interact_api.config import OperatorConfig
 from sdk.at_work import PATIENCE, Running
+from sdk.looking import pause
 
 MOST_LIVES = 40
 
@@ -104,3 +106,11 @@ async def records(run: Running) -> list[str]:
         f"KV_{run.plan.bucket.name}", subjects_filter=f"$KV.{run.plan.bucket.name}.attempts.>"
     )
     return [*(status.state.subjects or {})]
+
+
+async def last_records(run: Running) -> list[str]:
+    """The same, once tries of messages that were given twice have ended too."""
+    end = time.monotonic() + PATIENCE
+    while (left := await records(run)) and time.monotonic() < end:
+        await pause()
+    return left

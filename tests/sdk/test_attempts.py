@@ -1,11 +1,16 @@
 """Kernels that end their process on one frame: all other frames arrive, and that one is kept aside."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from interact import _main
+from interact._again import Suspect
+from interact._attempts import Attempts, Record
+from interact._tally import Tally
 from interact_api.config import OperatorConfig
 from sdk.at_work import SCAN, SUMS, collector, given, planned, running
-from sdk.dying import letters, living, records
+from sdk.dying import last_records, letters, living
 
 pytestmark = pytest.mark.nats
 
@@ -66,7 +71,7 @@ async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
         async with living(run, server, "fragile", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
             told = await run.until("fragile", lambda told: told.frames_failed == 1)
-            left, kept = await records(run), await letters(run, "fragile")
+            left, kept = await last_records(run), await letters(run, "fragile")
 
     good = [i for i in range(35) if i != 17]
     assert sorted(i for part in arrived for i in part.index) == good
@@ -127,7 +132,7 @@ async def test_a_reducer_that_is_ended_by_a_frame_counts_every_other_one_once(se
         async with living(run, server, "total", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
             told = await run.until("total", lambda told: told.scans_complete == 1)
-            left, kept = await records(run), await letters(run, "total")
+            left, kept = await last_records(run), await letters(run, "total")
 
     [result] = [part for part in arrived if part.stop == 35]
     assert int(result.frames[0]) == 34
@@ -136,3 +141,26 @@ async def test_a_reducer_that_is_ended_by_a_frame_counts_every_other_one_once(se
     assert told.scans[result.scan.id].missing == {"failed": 1}
     assert lives.statuses == [3] * 3 + [0]
     assert left == []
+
+
+async def test_a_message_given_twice_at_once_ends_no_process_with_the_frames_it_gave_up(server):
+    read, _ = given(SCAN)
+    collect, _ = collector()
+    plan = planned("twice", [read, collect], [("given.out", "collect.part")])
+    delivery = SimpleNamespace(sequence=4, answer_to="")
+
+    async with running(server, plan) as run:
+        attempts = Attempts(plan.operators["collect"], run.broker, Tally("collect", 0, "sink"))
+        suspect = Suspect(attempts, "attempts.part.4", delivery, Record(17, 2), most=2)
+        given_up = await suspect.begin(17)
+        await suspect.begin(18)
+        await suspect.end()
+        assert await last_records(run) == []
+
+        known = await attempts.left("attempts.part.4")
+        other = await attempts.left("attempts.part.5")
+        again = Suspect(attempts, "attempts.part.4", delivery, known, most=2)
+        assert given_up is not None
+        assert await again.begin(17) == given_up
+        assert [await again.begin(place) for place in (16, 18, 19)] == [None] * 3
+    assert other is None

@@ -19,6 +19,8 @@ WHOLE, REST = -1, -2
 """Places that are no frame: all of a message, and all but the frames given up."""
 MOST_TRACE = 2000
 RETRY_SECONDS = 0.5
+MOST_OVER = 256
+"""Messages with frames given up that are remembered, should they be given once more."""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -75,6 +77,7 @@ class Attempts:
         self._broker = broker
         self._tally = tally
         self._words = words
+        self._over: dict[str, Record] = {}
 
     async def restore(self) -> None:
         """Say how the last life ended, and put it into the record of the try it was at."""
@@ -95,7 +98,11 @@ class Attempts:
             await self._broker.tell(past.answer_to, b"-NAK")
 
     async def left(self, key: str) -> Record | None:
-        """The record of a try that has begun and not ended; waits until NATS can tell."""
+        """The record of a try that has begun and not ended; waits until NATS can tell.
+
+        A message may be given twice at once: asked for again, and again because its time ran out.
+        The second time, frames that were given up a moment ago are not to end the process once more.
+        """
         while True:
             try:
                 stored = await self._broker.get(self._bucket, key)
@@ -105,7 +112,7 @@ class Attempts:
                 logger.warning("%s", error)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            return msgspec.json.decode(stored, type=Record) if stored else None
+            return msgspec.json.decode(stored, type=Record) if stored else self._over.get(key)
 
     async def begin(self, key: str, record: Record, delivery: Delivery) -> None:
         """A try begins: from now on it counts."""
@@ -119,8 +126,12 @@ class Attempts:
             self._words.begin(key, delivery.answer_to, words)
         await self._put(key, record)
 
-    async def end(self, key: str) -> None:
-        """The try has ended, well or with an error."""
+    async def end(self, key: str, record: Record | None = None) -> None:
+        """The try has ended, well or with an error; ``record`` is what was known of its frames."""
+        if record is not None and record.given_up:
+            self._over[key] = Record(tries=0, given_up=record.given_up)
+            if len(self._over) > MOST_OVER:
+                del self._over[next(iter(self._over))]
         if self._words is not None:
             self._words.clear()
         await self._broker.forget(self._bucket, key)

@@ -92,7 +92,7 @@ class Computing:
             done = await _again.done(suspect, given, self._call)
             return Done({**self._caller.nothing, **done.outputs}, done.failed)
         finally:
-            await self._attempts.end(key)
+            await (suspect.end() if suspect else self._attempts.end(key))
 
     async def _suspect(self, entry: InputConfig, delivery: Delivery, key: str) -> Suspect | None:
         """A message a try of which did not end; the second delivery has no record of the first."""
@@ -122,7 +122,7 @@ class Computing:
             else:
                 await self._add_apart(reducing, work, lane, part, suspect, lost)
         finally:
-            await self._attempts.end(key)
+            await (suspect.end() if suspect else self._attempts.end(key))
 
     async def _add_apart(
         self, reducing: Reducing, work: Work, lane: Lane, part: Batch, suspect: Suspect, lost: Lost
