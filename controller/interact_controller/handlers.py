@@ -10,6 +10,7 @@ import itertools
 import logging
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 
 import kopf
@@ -105,7 +106,7 @@ class _Others(Collection[Any]):
     def __contains__(self, task: object) -> bool:
         coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
         code = getattr(coroutine, "cr_code", None)
-        return code is None or not Path(code.co_filename).is_relative_to(_KOPF)
+        return code is None or not _is_theirs(code)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
@@ -136,7 +137,23 @@ async def watch(
         namespaces=scope.namespaces,
     )
     spawned()
+    asyncio.get_running_loop().set_exception_handler(without_theirs)
     await kopf.run_tasks(tasks, ignored=_Others())
+
+
+def without_theirs(loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+    """Be silent about streams of kopf that are left open at the end of the process.
+
+    A watch that is cancelled while it hands on an event leaves two generators, one in the other.
+    The loop closes both at once as it ends, and the outer one is then told that the inner is closed.
+    """
+    code = getattr(told.get("asyncgen"), "ag_code", None)
+    if code is None or not _is_theirs(code):
+        loop.default_exception_handler(told)
+
+
+def _is_theirs(code: CodeType) -> bool:
+    return Path(code.co_filename).is_relative_to(_KOPF)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -112,7 +112,6 @@ class OnNode:
 
     Args:
         life: Ends what outlives a row: a server that was started again.
-        settings: Of the controller, where others than usual.
     """
 
     def __init__(
@@ -122,10 +121,9 @@ class OnNode:
         kube: Kube,
         node: Node,
         life: ExitStack,
-        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._stage, self._kube, self._node = folder, stage, kube, node
-        self._life, self._settings = life, settings or {}
+        self._life = life
 
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[NodeRun]:
@@ -138,7 +136,7 @@ class OnNode:
             run.broker = broker
             subject = names.status_subject(namespace, PIPELINE, "all")
             await broker.watch(f"{subject.rpartition('.')[0]}.>", run.hear)
-            self._stage.controller(**self._settings)
+            self._stage.controller()
             for name, operator in pipeline.operators().items():
                 image = f"chaos/{name}:1"
                 code = str(OPERATORS / f"{name}.py")

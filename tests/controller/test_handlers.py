@@ -1,10 +1,12 @@
 """What kopf hears on a real API server, and what it leaves alone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import kopf
 import pytest
 from cluster.kube import Kube
 from cluster.plane import Plane
@@ -14,9 +16,12 @@ from interact_controller import handlers, kube, labels
 from interact_controller.relist import Scope
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.store import key_of
+from kopf._cogs.clients import watching
+from kopf._cogs.structs import references
 from sdk.looking import pause
 
 PATIENCE_SECONDS = 30
+PODS = references.Resource("", "v1", "pods")
 
 
 @dataclass
@@ -74,6 +79,21 @@ def deployment(name: str, **labelled: str) -> dict[str, Any]:
 
 async def until(condition: Callable[[], object]) -> None:
     await asyncio.to_thread(eventually, condition)
+
+
+def test_only_of_kopf_s_own_streams_the_end_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    async def ours() -> AsyncIterator[None]:
+        yield
+
+    theirs = watching.infinite_watch(
+        settings=kopf.OperatorSettings(), resource=PODS, namespace=None
+    )
+    with closing(asyncio.new_event_loop()) as loop:
+        handlers.without_theirs(loop, {"message": "theirs", "asyncgen": theirs})
+        handlers.without_theirs(loop, {"message": "ours", "asyncgen": ours()})
+        handlers.without_theirs(loop, {"message": "anything"})
+
+    assert [one.message.splitlines()[0] for one in caplog.records] == ["ours", "anything"]
 
 
 async def test_objects_are_heard_of_when_they_come_change_and_go(

@@ -24,7 +24,6 @@ BAD, WORSE = 201, 400
 SETUP = Setup(
     parameters={"sums": {"bad": BAD}, "frames": {"scans": 3, "pause": 0.1, "per_message": 4}}
 )
-PATIENT = {"INTERACT_LEASE_SECONDS": "30"}
 
 
 class Person:
@@ -56,10 +55,10 @@ async def test_a_person_mends_gives_up_and_asks_while_it_runs(
     stage: Stage, kube: Kube, node: Node, person: Person, tmp_path: Path
 ) -> None:
     with ExitStack() as life:
-        async with OnNode(tmp_path, stage, kube, node, life, PATIENT).running(SETUP) as run:
+        async with OnNode(tmp_path, stage, kube, node, life).running(SETUP) as run:
             await run.reached(0.1)
             await _mends_a_frame(person, run, tmp_path / "frame.npz")
-            scan = await _asks(person)
+            scan = await _asks(person, run)
             await person.does("set", PIPELINE, f"sums.bad={WORSE}", "--wait")
             run.open()
             for ordinal, word in ((1, "abort"), (2, "skip")):
@@ -105,11 +104,14 @@ async def _mends_a_frame(person: Person, run: NodeRun, file: Path) -> None:
     assert await person.sees("dlq", "list", PIPELINE) == []
 
 
-async def _asks(person: Person) -> str:
+async def _asks(person: Person, run: NodeRun) -> str:
     """Gives what the ids of scans begin with."""
-    [answer] = await person.sees("trigger", PIPELINE, "total.count")
-    [(scan, frames)] = answer["result"].items()
-    assert answer["outcome"] == "done"
+    frames, scan = 0, ""
+    while frames < int(SETUP.total * SETUP.gate):  # all that the source gives before its gate
+        await run.lasting(0.1)
+        [answer] = await person.sees("trigger", PIPELINE, "total.count")
+        [(scan, frames)] = answer["result"].items()
+        assert answer["outcome"] == "done"
     assert (scan.endswith("-0"), frames) == (True, int(SETUP.total * SETUP.gate))
 
     shown = await person.does("top", PIPELINE, "--once")

@@ -33,7 +33,6 @@ PATCHES = 249
 ANSWER_SECONDS = 120.0
 """A command waits so long for its answer: many times what it takes."""
 NONSENSE = "a lot"
-PATIENT = {"INTERACT_LEASE_SECONDS": "30"}
 """The machine is busy; nobody is to lead in the controller's place."""
 
 
@@ -162,7 +161,7 @@ async def test_three_hundred_changes_are_answered_and_the_last_is_in_effect_ever
     slow = {"frames": {"pause": 0.1}, "sums": {"gain": 1.0}}
     setup = Setup(replicas=2, gate=0.9, parameters=slow)
     with ExitStack() as life:
-        async with OnNode(tmp_path, stage, kube, node, life, PATIENT).running(setup) as run:
+        async with OnNode(tmp_path, stage, kube, node, life).running(setup) as run:
             await run.reached(0.05)
             with history(where, kube) as taken:
                 await asyncio.to_thread(people.all_at_once)
