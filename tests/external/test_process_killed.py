@@ -1,6 +1,5 @@
 """External runs looked after by the controller's own process, killed, and frozen past its lease."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 from cluster import kube as client
 from cluster.plane import Plane
 from cluster.waiting import eventually
-from interact import _server
 from interact_controller import election
 from interact_controller.external import failpoints
 from scenarios import stage as stages
@@ -23,17 +21,8 @@ WITHIN_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def theatre(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("external")
-    system = f"system-{secrets.token_hex(3)}"
-    kube = plane.kube()
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": system}})
-    stages.grant(plane, system)
-    account = plane.user(stages.AGENT, system)
-    with _server.nats_server(folder / "nats", max_file=1 << 40) as nats:
-        one = Stage(plane, nats, system, account, folder, f"test-{system}")
+    with stages.opened(plane, tmp_path_factory.mktemp("external")) as one:
         yield one
-        one.stop()
-    kube.delete("namespaces", system)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from cluster.kube import Kube
 from cluster.plane import Plane
 from external.desk import Desk, maker
@@ -18,6 +19,14 @@ async def submitted(rig: Rig, desk: Desk) -> str:
         await controller.look(name)
     assert desk.busy >= 1
     return name
+
+
+async def deleted_at(rig: Rig, point: str, name: str) -> None:
+    """End the controller at a failpoint, and delete the run while nobody looks."""
+    async with rig.controller(failpoints.once(point, failpoints.broken)) as controller:
+        with pytest.raises(failpoints.Broken):
+            await controller.look(name)
+        rig.kube.delete("externalruns", name)
 
 
 def reported(rig: Rig, claim: str) -> list[str]:
@@ -46,13 +55,7 @@ async def test_what_was_submitted_without_its_id_being_written_is_found_and_canc
     for repeat in (Repeat.LOOKUP, Repeat.IDEMPOTENT):
         rig.makers = {"http": maker(desk, repeat)}
         name = rig.create()
-        async with rig.controller(
-            failpoints.once(failpoints.SUBMITTED, failpoints.broken)
-        ) as controller:
-            try:
-                await controller.look(name)
-            except failpoints.Broken:
-                rig.kube.delete("externalruns", name)
+        await deleted_at(rig, failpoints.SUBMITTED, name)
 
         async with rig.controller() as controller:
             await controller.look(name)
@@ -65,11 +68,7 @@ async def test_a_claim_whose_run_was_never_submitted_goes_without_a_trace_elsewh
     rig: Rig, desk: Desk
 ) -> None:
     name = rig.create()
-    async with rig.controller(failpoints.once(failpoints.CLAIMED, failpoints.broken)) as controller:
-        try:
-            await controller.look(name)
-        except failpoints.Broken:
-            rig.kube.delete("externalruns", name)
+    await deleted_at(rig, failpoints.CLAIMED, name)
     [claim] = rig.claims()
 
     async with rig.controller() as controller:
@@ -84,13 +83,7 @@ async def test_a_claim_whose_run_was_never_submitted_goes_without_a_trace_elsewh
 async def test_where_nobody_can_tell_what_may_run_a_person_is_told(rig: Rig, desk: Desk) -> None:
     rig.makers = {"http": maker(desk, Repeat.NEITHER)}
     name = rig.create()
-    async with rig.controller(
-        failpoints.once(failpoints.SUBMITTED, failpoints.broken)
-    ) as controller:
-        try:
-            await controller.look(name)
-        except failpoints.Broken:
-            rig.kube.delete("externalruns", name)
+    await deleted_at(rig, failpoints.SUBMITTED, name)
     [claim] = rig.claims()
 
     async with rig.controller() as controller:

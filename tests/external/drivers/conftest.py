@@ -8,7 +8,7 @@ from cluster.kube import Kube, KubeError
 from cluster.plane import Plane
 from interact_api.external import Run
 from interact_controller import kube as door
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 
 
 @pytest.fixture

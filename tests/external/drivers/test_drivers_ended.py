@@ -24,7 +24,7 @@ from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
 from interact_controller.external.drivers.human import HumanDriver
 from interact_controller.external.drivers.job import JobDriver
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 from interact_controller.external.drivers.pods import KEY_LABEL
 
 POINTS = [one for one in failpoints.POINTS if one != failpoints.CANCELLED]

@@ -30,7 +30,7 @@ from interact_controller.external.driver import Ambiguous, ExternalError, Refuse
 from interact_controller.external.drivers import hosts
 from interact_controller.external.drivers.hosted import HostedDriver
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 from interact_controller.external.drivers.pods import KEY_LABEL
 
 pytestmark = pytest.mark.nats

@@ -10,7 +10,7 @@ from cluster.kube import Kube, KubeError
 from interact_api.external import Handle, Run, State
 from interact_controller.external.driver import ExternalError, Refused
 from interact_controller.external.drivers.human import HumanDriver
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 
 FORM = {
     "type": "object",

@@ -12,7 +12,7 @@ from interact_controller import kube as door
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
 from interact_controller.external.drivers import job
 from interact_controller.external.drivers.job import JobDriver, manifest
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 from interact_controller.external.drivers.pods import KEY_LABEL
 
 Made = Callable[..., Run]

@@ -31,7 +31,8 @@ from interact_controller.errors import BrokerError
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
 from interact_controller.external.drivers import hosts, job, pods, sections
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
-from interact_controller.external.drivers.jobs_api import Jobs, Requests
+from interact_controller.external.drivers.jobs_api import Jobs
+from interact_controller.external.drivers.objects import Requests
 
 Ask = Callable[[str, bytes, float], Awaitable[bytes | None]]
 """Asks at a subject, for so many seconds; None if nobody listens. Raises `BrokerError`."""

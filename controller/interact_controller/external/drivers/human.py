@@ -26,8 +26,8 @@ from interact_api.quantities import seconds
 from interact_controller.external.driver import ExternalError, Refused
 from interact_controller.external.drivers import pods, sections
 from interact_controller.external.drivers.fetching import excerpt
-from interact_controller.external.drivers.jobs_api import Requests
 from interact_controller.external.drivers.maps_api import Maps
+from interact_controller.external.drivers.objects import Requests
 
 CALL_SECONDS: Final = 31.0
 """Three requests of ten seconds."""

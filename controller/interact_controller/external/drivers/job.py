@@ -12,7 +12,8 @@ from interact_api.problem import Problem
 
 from interact_controller.external.driver import Refused
 from interact_controller.external.drivers import fetching, pods, sections
-from interact_controller.external.drivers.jobs_api import Jobs, Requests
+from interact_controller.external.drivers.jobs_api import Jobs
+from interact_controller.external.drivers.objects import Requests
 
 CALL_SECONDS: Final = 31.0
 """Three requests of ten seconds."""

@@ -13,7 +13,7 @@ from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
 from interact_controller.external.drivers.human import HumanDriver
 from interact_controller.external.drivers.job import JobDriver
-from interact_controller.external.drivers.jobs_api import Requests
+from interact_controller.external.drivers.objects import Requests
 from interact_controller.external.drivers.slurm_rest import SlurmRestDriver
 from interact_controller.external.drivers.slurm_ssh import SlurmSshDriver
 from interact_controller.external.systems import Maker

@@ -2,34 +2,19 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-import msgspec
-from interact_api.conditions import Reason
 from interact_api.plain import mapping
-from interact_api.problem import Problem
 
 from interact_controller import errors
-from interact_controller.external.driver import ExternalError, Refused
-from interact_controller.external.drivers.jobs_api import NEVER, Requests, understood
+from interact_controller.external.driver import ExternalError
+from interact_controller.external.drivers.objects import Objects, Requests, making, understood
 
 
-class Maps:
+class Maps(Objects):
     """ConfigMaps by namespace and name."""
 
     def __init__(self, api: Requests) -> None:
-        self._api = api
-
-    async def find(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """A ConfigMap, or nothing."""
-        async with understood():
-            try:
-                told = await self._api.request("GET", _path(namespace, name))
-            except errors.Refused as error:
-                if error.status == 404:
-                    return None
-                raise
-            return mapping(msgspec.json.decode(told))
+        super().__init__(api, "/api/v1", "configmaps")
 
     async def make(self, manifest: Mapping[str, Any]) -> None:
         """Create one; the one that is there stays.
@@ -38,16 +23,12 @@ class Maps:
             Refused: If it will never be taken.
             ExternalError: If it is not known to be there.
         """
+        where = self._path(str(manifest["metadata"]["namespace"]))
         try:
-            await self._api.request(
-                "POST", _path(str(manifest["metadata"]["namespace"]), ""), dict(manifest)
-            )
+            with making("ConfigMap"):
+                await self._api.request("POST", where, dict(manifest))
         except errors.Conflict:
             return
-        except errors.Refused as error:
-            if error.status in NEVER:
-                raise Refused(Problem("spec", Reason.INVALID_SPEC, str(error)[:1000])) from error
-            raise ExternalError(f"Kubernetes makes no ConfigMap: {error}"[:1000]) from error
         except errors.ClusterError as error:
             raise ExternalError(str(error)[:1000]) from error
 
@@ -61,24 +42,13 @@ class Maps:
         meta = {**mapping(change.get("metadata")), "resourceVersion": about["resourceVersion"]}
         async with understood():
             await self._api.request(
-                "PATCH", _path(str(about["namespace"]), str(about["name"])),
+                "PATCH", self._path(str(about["namespace"]), str(about["name"])),
                 {**change, "metadata": meta}, content="application/merge-patch+json",
             )  # fmt: skip
 
     async def remove(self, found: Mapping[str, Any]) -> None:
         """Delete the one that was read, and no other of its name."""
         about = mapping(found["metadata"])
+        body = {"preconditions": {"uid": about["uid"]}}
         async with understood():
-            try:
-                await self._api.request(
-                    "DELETE", _path(str(about["namespace"]), str(about["name"])),
-                    {"preconditions": {"uid": about["uid"]}},
-                )  # fmt: skip
-            except errors.Refused as error:
-                if error.status != 404:
-                    raise
-
-
-def _path(namespace: str, name: str) -> str:
-    where = f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps"
-    return f"{where}/{quote(name, safe='')}" if name else where
+            await self._delete(str(about["namespace"]), str(about["name"]), body)

@@ -37,6 +37,15 @@ class Asking:
     nats_namespace: str = ""
 
 
+def _where(
+    *,
+    namespace: NamespaceOption = "",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+) -> Where:
+    return Where(kubeconfig, context, namespace)
+
+
 def _asking(
     *,
     local: LocalOption = None,
@@ -51,20 +60,29 @@ def _asking(
     return Asking(where, local, nats, nats_token_file, nats_namespace)
 
 
-OPTIONS = inspect.signature(_asking).parameters
+def _taking(
+    gather: Callable[..., Any], name: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command the options of a function; its result comes to it by a name."""
+    options = inspect.signature(gather).parameters
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        def taking(**given: Any) -> None:
+            said = {option: given.pop(option) for option in options}
+            command(**given, **{name: gather(**said)})
+
+        own = inspect.signature(command).parameters.values()
+        kept = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own if one.name != name]
+        everything = [*kept, *options.values()]
+        taking.__name__, taking.__doc__ = command.__name__, command.__doc__
+        taking.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]  # Typer reads it
+        taking.__annotations__ = {one.name: one.annotation for one in everything}
+        return taking
+
+    return give
 
 
-def anywhere(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options above; what they say comes to it as ``asked``."""
-
-    def asking(**given: Any) -> None:
-        said = {name: given.pop(name) for name in OPTIONS}
-        command(**given, asked=_asking(**said))
-
-    own = inspect.signature(command).parameters.values()
-    kept = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own if one.name != "asked"]
-    everything = [*kept, *OPTIONS.values()]
-    asking.__name__, asking.__doc__ = command.__name__, command.__doc__
-    asking.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]  # Typer reads it
-    asking.__annotations__ = {one.name: one.annotation for one in everything}
-    return asking
+anywhere = _taking(_asking, "asked")
+"""Gives a command the options of `Asking`, which comes to it as ``asked``."""
+on_a_cluster = _taking(_where, "where")
+"""Gives a command the options of `Where`, which comes to it as ``where``."""

@@ -1,18 +1,16 @@
 """The commands on a cluster: what each takes, and how it is explained."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interact.cli.asking import Asking, anywhere
+from interact.cli.asking import Asking, anywhere, on_a_cluster
 from interact.cli.cluster.options import (
     AllOption,
     Answer,
-    ContextOption,
     Form,
-    KubeconfigOption,
     LocalOption,
-    NamespaceOption,
     PipelineArgument,
     SelectorOption,
     TimeoutOption,
@@ -150,7 +148,9 @@ def _local_run(pipeline: str, where: Where, local: bool | None) -> "Presence | N
 
 
 @app.command(help=_GET_HELP)
+@on_a_cluster
 def get(
+    where: Where,
     words: WordsArgument = None,
     output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TABLE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with what changes.")] = False,
@@ -158,49 +158,44 @@ def get(
         bool, typer.Option("--local", help="Pipelines of the runs on this machine.")
     ] = False,
     selector: SelectorOption = "",
-    namespace: NamespaceOption = "",
     everywhere: AllOption = False,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, getting
 
     if local:
         from interact.cli import local_words
 
-        if not local_words.get(output, namespace, words or ()):
+        if not local_words.get(output, where.namespace, words or ()):
             typer.echo("nothing runs on this machine", err=True)
         return
-    place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
+    place = connecting.place(replace(where, everywhere=everywhere))
     getting.get(place, words or (), output, selector, watch=watch)
 
 
 @app.command(help=_DESCRIBE_HELP)
+@on_a_cluster
 def describe(
+    where: Where,
     words: Annotated[list[str], typer.Argument(metavar="[operator] NAME...")],
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, reading
 
-    reading.describe(connecting.place(Where(kubeconfig, context, namespace)), words)
+    reading.describe(connecting.place(where), words)
 
 
 @app.command(help=_TOP_HELP)
+@on_a_cluster
 def top(
+    where: Where,
     pipeline: Annotated[str, typer.Argument(metavar="[PIPELINE]", help="Only this one.")] = "",
     once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
     local: LocalOption = None,
-    namespace: NamespaceOption = "",
     everywhere: AllOption = False,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli import local_words
     from interact.cli.cluster import connecting, reading
 
-    where = Where(kubeconfig, context, namespace, everywhere)
+    where = replace(where, everywhere=everywhere)
     run = _local_run(pipeline, where, local) if pipeline and not everywhere else None
     if run is not None:
         local_words.top(run, pipeline, once=once)
@@ -209,21 +204,19 @@ def top(
 
 
 @app.command(name="set", help=_SET_HELP)
+@on_a_cluster
 def set_(
+    where: Where,
     pipeline: PipelineArgument,
     values: Annotated[list[str], typer.Argument(metavar="OPERATOR.PARAMETER=VALUE...")],
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
     local: LocalOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli import local_words
     from interact.cli.cluster import changing
 
-    where = Where(kubeconfig, context, namespace)
     run = _local_run(pipeline, where, local)
     if run is not None:
         local_words.set_parameters(run, pipeline, values, output, timeout, wait=wait)
@@ -233,86 +226,47 @@ def set_(
 
 
 @app.command(help=_SCALE_HELP)
+@on_a_cluster
 def scale(
+    where: Where,
     pipeline: PipelineArgument,
     replicas: Annotated[list[str], typer.Argument(metavar="OPERATOR=NUMBER...")],
     wait: WaitOption = False,
     timeout: TimeoutOption = WAIT_SECONDS,
     output: AnswerOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import changing
 
-    where = Where(kubeconfig, context, namespace)
     changing.scale(changing.asked(where, pipeline, output, timeout, wait=wait), replicas)
 
 
-@app.command(help=_SUSPEND_HELP)
-def suspend(
-    pipeline: PipelineArgument,
-    wait: WaitOption = False,
-    timeout: TimeoutOption = WAIT_SECONDS,
-    output: AnswerOption = None,
-    local: LocalOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
-) -> None:
-    from interact.cli import local_words
-    from interact.cli.cluster import changing
+def _switch(word: str, explained: str) -> None:
+    """Add the command that suspends, resumes or drains."""
 
-    where = Where(kubeconfig, context, namespace)
-    run = _local_run(pipeline, where, local)
-    if run is not None:
-        local_words.switch(run, pipeline, "suspend", timeout, wait=wait)
-        return
-    changing.suspend(changing.asked(where, pipeline, output, timeout, wait=wait))
+    @app.command(name=word, help=explained)
+    @on_a_cluster
+    def switch(
+        where: Where,
+        pipeline: PipelineArgument,
+        wait: WaitOption = False,
+        timeout: TimeoutOption = WAIT_SECONDS,
+        output: AnswerOption = None,
+        local: LocalOption = None,
+    ) -> None:
+        from interact.cli import local_words
+        from interact.cli.cluster import changing
 
-
-@app.command(help=_RESUME_HELP)
-def resume(
-    pipeline: PipelineArgument,
-    wait: WaitOption = False,
-    timeout: TimeoutOption = WAIT_SECONDS,
-    output: AnswerOption = None,
-    local: LocalOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
-) -> None:
-    from interact.cli import local_words
-    from interact.cli.cluster import changing
-
-    where = Where(kubeconfig, context, namespace)
-    run = _local_run(pipeline, where, local)
-    if run is not None:
-        local_words.switch(run, pipeline, "resume", timeout, wait=wait)
-        return
-    changing.resume(changing.asked(where, pipeline, output, timeout, wait=wait))
+        run = _local_run(pipeline, where, local)
+        if run is not None:
+            local_words.switch(run, pipeline, word, timeout, wait=wait)
+            return
+        todo = {"suspend": changing.suspend, "resume": changing.resume, "drain": changing.drain}
+        todo[word](changing.asked(where, pipeline, output, timeout, wait=wait))
 
 
-@app.command(help=_DRAIN_HELP)
-def drain(
-    pipeline: PipelineArgument,
-    wait: WaitOption = False,
-    timeout: TimeoutOption = WAIT_SECONDS,
-    output: AnswerOption = None,
-    local: LocalOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
-) -> None:
-    from interact.cli import local_words
-    from interact.cli.cluster import changing
-
-    where = Where(kubeconfig, context, namespace)
-    run = _local_run(pipeline, where, local)
-    if run is not None:
-        local_words.switch(run, pipeline, "drain", timeout, wait=wait)
-        return
-    changing.drain(changing.asked(where, pipeline, output, timeout, wait=wait))
+_switch("suspend", _SUSPEND_HELP)
+_switch("resume", _RESUME_HELP)
+_switch("drain", _DRAIN_HELP)
 
 
 @app.command(help=_TRIGGER_HELP)
@@ -341,16 +295,14 @@ def trigger(
 
 
 @app.command(help=_DELETE_HELP)
+@on_a_cluster
 def delete(
+    where: Where,
     pipeline: PipelineArgument,
     now: Annotated[bool, typer.Option("--now", help="Drop what is in flight.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when its pods are gone.")] = False,
     timeout: TimeoutOption = WAIT_SECONDS,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import changing
 
-    where = Where(kubeconfig, context, namespace)
     changing.delete(changing.asked(where, pipeline, None, timeout, wait=wait), now=now)

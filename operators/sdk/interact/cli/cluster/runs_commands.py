@@ -1,17 +1,16 @@
 """`interact runs`: what each command takes, and how it is explained."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from interact.cli.asking import on_a_cluster
 from interact.cli.cluster.options import (
     AllOption,
     Answer,
-    ContextOption,
     Form,
-    KubeconfigOption,
-    NamespaceOption,
     SelectorOption,
     Where,
 )
@@ -103,40 +102,40 @@ The exit code is 0 if all that are named have completed, and 4 if one has not.
 
 
 @app.command(name="list", help=_LIST_HELP)
+@on_a_cluster
 def list_(
+    where: Where,
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Only these.")
     ] = None,
     output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TABLE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with what changes.")] = False,
     selector: SelectorOption = "",
-    namespace: NamespaceOption = "",
     everywhere: AllOption = False,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, getting
 
-    place = connecting.place(Where(kubeconfig, context, namespace, everywhere))
+    place = connecting.place(replace(where, everywhere=everywhere))
     getting.get(place, ["runs", *(names or ())], output, selector, watch=watch)
 
 
 @app.command(help=_SHOW_HELP)
+@on_a_cluster
 def show(
+    where: Where,
     runs: RunsArgument,
     output: AnswerOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_reading
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     runs_reading.show(place, runs, Form(output) if output else None)
 
 
 @app.command(help=_LOGS_HELP)
+@on_a_cluster
 def logs(
+    where: Where,
     run: RunArgument,
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, help="Which; the last without.")
@@ -144,18 +143,17 @@ def logs(
     tail: Annotated[
         int | None, typer.Option("--tail", min=0, metavar="LINES", help="Only the last ones.")
     ] = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_reading
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     runs_reading.logs(place, run, attempt, tail)
 
 
 @app.command(help=_ANSWER_HELP)
+@on_a_cluster
 def answer(
+    where: Where,
     run: RunArgument,
     values: Annotated[
         list[str] | None,
@@ -167,13 +165,10 @@ def answer(
     failed: Annotated[
         str | None, typer.Option("--failed", metavar="REASON", help="It cannot be done.")
     ] = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_changing
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     prompt = _ask if sys.stdin.isatty() else None
     runs_changing.answer(place, run, values or (), file, failed, prompt=prompt)
 
@@ -183,38 +178,38 @@ def _ask(text: str, default: str) -> str:
 
 
 @app.command(help=_CANCEL_HELP)
+@on_a_cluster
 def cancel(
+    where: Where,
     runs: RunsArgument,
     output: AnswerOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_changing
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     runs_changing.cancel(place, runs, Form(output) if output else None)
 
 
 @app.command(help=_RETRY_HELP)
+@on_a_cluster
 def retry(
+    where: Where,
     run: RunArgument,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Of the new run; a number without.")
     ] = "",
     output: AnswerOption = None,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_changing
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     runs_changing.retry(place, run, name, Form(output) if output else None)
 
 
 @app.command(help=_EXPORT_HELP)
+@on_a_cluster
 def export(
+    where: Where,
     run: RunArgument,
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="RUN.tar without; - for stdout.")
@@ -223,18 +218,17 @@ def export(
         bool, typer.Option("--partial", help="Also of a run that has not ended.")
     ] = False,
     output: ShortOutputOption = Output.TEXT,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_changing
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     runs_changing.export(place, run, out, as_json=output is Output.JSON, partial=partial)
 
 
 @app.command(help=_WATCH_HELP)
+@on_a_cluster
 def watch(
+    where: Where,
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="All without.")
     ] = None,
@@ -242,11 +236,8 @@ def watch(
         float | None, typer.Option("--timeout", min=0, metavar="SECONDS", help="Longest time.")
     ] = None,
     output: ShortOutputOption = Output.TEXT,
-    namespace: NamespaceOption = "",
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
 ) -> None:
     from interact.cli.cluster import connecting, runs_reading
 
-    place = connecting.place(Where(kubeconfig, context, namespace))
+    place = connecting.place(where)
     raise typer.Exit(runs_reading.watch(place, runs or (), timeout, as_json=output is Output.JSON))
