@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -11,7 +11,9 @@ from interact import Batch, Calibration, DenseFrames, Scan, SparseFrames
 
 from interact_stem.errors import StemError
 from interact_stem.events import SparseEvents
-from interact_stem.readers import ScanFile
+
+if TYPE_CHECKING:  # readers bring libraries for files, which a source without files does not need
+    from interact_stem.readers import ScanFile
 
 B = TypeVar("B", bound=Batch)
 
@@ -121,7 +123,7 @@ class Acquisition:
 
     def __init__(
         self,
-        file: ScanFile,
+        file: "ScanFile",
         *,
         order: str = "raster",
         flyback: int = 0,

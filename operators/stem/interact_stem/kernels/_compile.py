@@ -3,13 +3,14 @@
 Kernels are compiled on the first call for a type and kept in numba's cache: the folder of
 ``NUMBA_CACHE_DIR``, else ``__pycache__`` beside the source, else the user's cache folder. Where
 none of them can be written (a container with a read-only root) they are compiled anew by each
-process; nothing else changes.
+process; nothing else changes. numba itself is imported with the first call: that takes a third of a
+second, and sources never make one.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -27,8 +28,21 @@ def compiled(function: F) -> F:
     """Compile a loop on first use: cached where possible, without the interpreter's lock.
 
     Sums of floats may be reordered so that they use vector instructions; NaN and infinities keep
-    their meaning.
+    their meaning. A function of a module, called by its name there: the first call puts what was
+    compiled in its place.
     """
+
+    @functools.wraps(function)
+    def first(*arguments: Any) -> Any:
+        made = function.__globals__[function.__name__] = _compile(function)
+        return made(*arguments)
+
+    return cast("F", first)
+
+
+def _compile(function: F) -> F:
+    import numba
+
     options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "nsz"}}
     try:
         return cast("F", numba.njit(cache=True, **options)(function))
