@@ -1,11 +1,13 @@
-"""What large messages cost in memory, in processes of their own, and what is left of killed ones."""
+"""What large messages cost in memory, in processes of their own."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import sys
-from pathlib import Path
+from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from interact import _chunks
 from interact._carrier import Carrier
@@ -13,8 +15,8 @@ from sdk.test_chunks import MIB, dense, edges
 
 pytestmark = pytest.mark.nats
 
-MARGIN = 12 * MIB
-"""Beside the frame and four chunks: what the interpreter and the socket's buffer take for it."""
+BESIDE = 4 * _chunks.CHUNK_BYTES
+"""What a reader or a writer may take beside the frame: buffers of the socket are in it, too."""
 PATIENCE = 110.0
 GIGABYTE = pytest.mark.skipif(
     not os.environ.get("INTERACT_TEST_GIGABYTE"),
@@ -22,33 +24,62 @@ GIGABYTE = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(
+SIZES = pytest.mark.parametrize(
     "size",
     [
         pytest.param(100_000_000, id="100 MB"),
         pytest.param(1_000_000_000, id="1 GB", marks=[pytest.mark.slow, GIGABYTE]),
     ],
 )
+
+
+def large(server, size):
+    """Streams with room for a message of a size."""
+    return edges(server, "memory", message_bytes=_chunks.MESSAGE_BYTES, chunk_bytes=size + MIB)
+
+
+@asynccontextmanager
+async def process_of(program, *arguments):
+    """A process of its own that runs a module; it has ended after the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", program, *arguments,
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield process
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@SIZES
 async def test_a_reader_needs_the_frame_and_four_chunks_of_memory(server, size):
     _, pieces = dense(size)
-    program = Path(__file__).parent / "large_reader.py"
 
-    async with edges(
-        server, "memory", message_bytes=_chunks.MESSAGE_BYTES, chunk_bytes=size + MIB
-    ) as (broker, place):
-        reader = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), server.url, server.token, place.refers,
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(PATIENCE):
-            assert await reader.stdout.readline() == b"ready\n"
-            await Carrier(broker, "op/0").publish(
-                "memory.out.s", pieces, place=place, identity="one"
-            )
-            told = json.loads(await reader.stdout.readline())
-            await reader.wait()
+    async with (
+        large(server, size) as (broker, place),
+        process_of("sdk.large_reader", server.url, server.token, place.refers) as reader,
+    ):
+        assert await reader.stdout.readline() == b"ready\n"
+        await Carrier(broker, "op/0").publish("memory.out.s", pieces, place=place, identity="one")
+        told = json.loads(await reader.stdout.readline())
 
     assert (told["size"], told["start"]) == (size, 0)
     grown = told["after"] - told["before"]
     assert size <= grown + 8 * MIB
-    assert grown <= size + 4 * _chunks.CHUNK_BYTES + MARGIN
+    assert grown <= size + BESIDE
+
+
+@SIZES
+async def test_a_writer_needs_four_chunks_of_memory_beside_its_frame(server, size):
+    async with large(server, size) as (_, place):
+        where = msgspec.json.encode(dataclasses.asdict(place)).decode()
+        async with process_of(
+            "sdk.large_writer", server.url, server.token, str(size), where
+        ) as writer:
+            told = json.loads(await writer.stdout.readline())
+
+    assert 0 < told["grown"] <= BESIDE

@@ -6,9 +6,15 @@ subscriptions make an object and wake a task for each message. Frames do without
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
+import nats.aio.client
 import nats.errors
 from nats.aio.client import Client
+
+from interact._jetstream._frugal import LARGE_BYTES, FrugalParser, FrugalTransport
+
+nats.aio.client.TcpTransport = FrugalTransport  # type: ignore[attr-defined]  # the only way in
 
 Received = Callable[[str, bytes], None]
 """Takes where to answer, and the payload; does not wait."""
@@ -19,6 +25,7 @@ class Direct(Client):
 
     def __init__(self) -> None:
         super().__init__()
+        self._ps = FrugalParser(self)
         self._direct: dict[int, Received] = {}
 
     def post(self, subject: str, payload: bytes, reply: str = "", identity: str = "") -> None:
@@ -48,6 +55,21 @@ class Direct(Client):
         queue = self._flush_queue
         if queue is not None and queue.empty() and self.is_connected:
             queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    async def _send_publish(
+        self,
+        subject: str,
+        reply: str,
+        payload: bytes,
+        payload_size: int,
+        headers: dict[str, Any] | None,
+    ) -> None:
+        """What nats-py's own requests send: a large one is not copied into its command."""
+        if headers is not None or payload_size < LARGE_BYTES:
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        self.post(subject, payload, reply)
+        await self.relieve()
 
     async def relieve(self) -> None:
         """Wait for the network where it takes less than was sent."""
