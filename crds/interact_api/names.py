@@ -149,6 +149,45 @@ def external_subject(namespace: str, key: str) -> str:
     return _subject("interact-external", namespace, key)
 
 
+def inputs_bucket(namespace: str) -> str:
+    """The object store of a namespace's runs: what `inputs` and `artifacts` name as objects.
+
+    Four characters shorter than other names: its stream is called ``OBJ_`` and the name.
+
+    >>> inputs_bucket("stem")
+    'interact-runs_stem'
+    """
+    return _nats_name(("interact-runs", namespace), LIMIT - 4)
+
+
+def runs_subject(namespace: str, pipeline: str, operator: str) -> str:
+    """Where the controller takes messages that are to become external runs (core NATS request)."""
+    return _subject("interact-runs", namespace, pipeline, operator)
+
+
+def run_news_subject(namespace: str, pipeline: str, operator: str) -> str:
+    """Where the controller tells that such a run has ended (core NATS, not stored)."""
+    return _subject("interact-run-news", namespace, pipeline, operator)
+
+
+def message_run(pipeline: str, operator: str, nonce: str, message: str, edition: int = 0) -> str:
+    """The external run of a message; a message that is given again finds it.
+
+    Args:
+        pipeline: The pipeline.
+        operator: The operator's name in it.
+        nonce: Of the pipeline's run.
+        message: The message's identity.
+        edition: How often a person sent it again.
+
+    >>> message_run("scan", "fit", "0f", "1234")
+    'scan-fit-be2d23f528c056df'
+    """
+    digest = _digest((nonce, operator, message, str(edition)))
+    head = kubernetes_name(f"{pipeline}-{operator}", limit=LIMIT - _HASH_LENGTH - 10)
+    return f"{head}-{digest}"
+
+
 def workload(pipeline: str, operator: str) -> str:
     """The Deployment, ConfigMap and Service of an operator in a pipeline."""
     return kubernetes_name(pipeline, operator)

@@ -2,13 +2,21 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pydantic
 from interact_api import json_path
 from interact_api.conditions import Reason
-from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run, State
+from interact_api.external import (
+    Handle,
+    Input,
+    Observation,
+    OperatorResult,
+    Repeat,
+    Run,
+    State,
+)
 from interact_api.external_http import RESULT_WORD, HttpAuth, HttpCall, HttpSystem
 from interact_api.plain import is_mapping
 from interact_api.problem import Problem
@@ -54,8 +62,8 @@ class HttpDriver:
         return _REQUESTS * self._seconds + 1.0
 
     async def validate(self, run: Run) -> list[Problem]:
-        """The parameters the requests need and do not get."""
-        return list(filling.missing(self._system.submit, run.parameters))
+        """The parameters and inputs the requests need and do not get."""
+        return list(filling.missing(self._system.submit, run.parameters, run.inputs))
 
     async def prepare(self, run: Run) -> Handle:
         """What the requests after the submit need."""
@@ -66,7 +74,9 @@ class HttpDriver:
         named = self._system.idempotency_header
         headers = {} if named is None else {named: run.key}
         try:
-            answer = await self._ask(self._system.submit, _words(run), run.parameters, headers)
+            answer = await self._ask(
+                self._system.submit, _words(run), run.parameters, headers, run.inputs
+            )
         except Unsent:
             raise
         except Unanswered as error:
@@ -83,7 +93,9 @@ class HttpDriver:
         """The work with the run's key; None without one, or if the service cannot find work."""
         if self._system.lookup is None:
             return None
-        answer = await self._ask(self._system.lookup, _words(run), run.parameters)
+        answer = await self._ask(
+            self._system.lookup, _words(run), run.parameters, inputs=run.inputs
+        )
         if answer.status in GONE:
             return None
         found = json_path.found(self._good(answer).json(), self._system.lookup_id)
@@ -150,11 +162,12 @@ class HttpDriver:
         words: Mapping[str, str],
         parameters: dict[str, JsonValue],
         headers: Mapping[str, str] | None = None,
+        inputs: Sequence[Input] = (),
     ) -> Answer:
-        body = filling.filled(call.body, words, parameters) if call.body else None
+        body = filling.filled(call.body, words, parameters, inputs) if call.body else None
         request = Request(
             method=str(call.method),
-            url=self._system.url.rstrip("/") + filling.target(call, words, parameters),
+            url=self._system.url.rstrip("/") + filling.target(call, words, parameters, inputs),
             headers={"Accept": "application/json", **self._authorization(), **(headers or {}),
                      **({} if body is None else {"Content-Type": "application/json"})},
             body=None if body is None else json.dumps(body).encode(),

@@ -1,5 +1,6 @@
 """Work as a Kubernetes Job in the run's namespace, named by the run's key: never two of them."""
 
+import base64
 import json
 from typing import Any, Final
 
@@ -11,12 +12,17 @@ from interact_api.plain import entries, is_mapping, mapping
 from interact_api.problem import Problem
 
 from interact_controller.external.driver import Refused
-from interact_controller.external.drivers import fetching, pods, sections
+from interact_controller.external.drivers import fetching, inputs, pods, sections, stored
 from interact_controller.external.drivers.jobs_api import Jobs
+from interact_controller.external.drivers.maps_api import Maps
 from interact_controller.external.drivers.objects import Requests
 
-CALL_SECONDS: Final = 31.0
-"""Three requests of ten seconds."""
+CALL_SECONDS: Final = 61.0
+"""Five requests of ten seconds, and the inputs' time."""
+MAX_INPUT_BYTES: Final = 512 * 2**10
+"""Of inputs that are objects, in all: they are mounted from a ConfigMap."""
+INPUTS_FOLDER: Final = "/interact/inputs"
+INPUTS_VOLUME: Final = "interact-inputs"
 PARAMETERS_LIMIT: Final = 120 * 2**10
 """Bytes; Linux takes 128 KiB for one variable."""
 _REASONS: Final = {
@@ -32,18 +38,23 @@ class JobDriver:
     Args:
         api: The door to Kubernetes.
         pull: When images are pulled.
+        read: The way to the object store; without one, inputs are files of the pod's volumes.
     """
 
     repeat = Repeat.IDEMPOTENT
     call_seconds = CALL_SECONDS
 
-    def __init__(self, api: Requests, pull: str = "IfNotPresent") -> None:
+    def __init__(
+        self, api: Requests, pull: str = "IfNotPresent", read: stored.Read | None = None
+    ) -> None:
         self._jobs = Jobs(api)
+        self._maps = Maps(api)
         self._pull = pull
+        self._read = read
 
     async def validate(self, run: Run) -> list[Problem]:
-        """What is wrong with the container and its parameters."""
-        found = sections.problems(JobRun, run)
+        """What is wrong with the container, its parameters and its inputs."""
+        found = sections.problems(JobRun, run) + inputs.problems(run, MAX_INPUT_BYTES)
         size = len(_parameters(run).encode())
         if size > PARAMETERS_LIMIT:
             message = f"parameters have {size:,} bytes, at most {PARAMETERS_LIMIT:,} reach a container; put the rest into a file"  # fmt: skip
@@ -56,7 +67,10 @@ class JobDriver:
         return _handle(run)
 
     async def submit(self, run: Run, handle: Handle) -> Handle:
-        """Make the Job, or take the one there is."""
+        """Make the Job, or take the one there is; before it, what it mounts."""
+        contents = await inputs.contents(run, self._read, MAX_INPUT_BYTES)
+        if contents:
+            await self._maps.own(mounted(run, contents), run.uid)
         made = await self._jobs.make(manifest(run, sections.section(JobRun, run), self._pull))
         return self._own(run, made)
 
@@ -129,10 +143,15 @@ class JobDriver:
 
 def manifest(run: Run, said: JobRun, pull: str) -> dict[str, Any]:
     """The Job of a run; the same for the same run."""
+    brought = any(one.object for one in run.inputs)
+    volume = {"name": INPUTS_VOLUME, "configMap": {"name": _inputs_name(run)}}
+    mount = {"name": INPUTS_VOLUME, "mountPath": INPUTS_FOLDER, "readOnly": True}
     container = pods.Container(
         said.image, said.command, said.arguments,
         {"INTERACT_PARAMETERS": _parameters(run), "INTERACT_RUN": run.name,
-         "INTERACT_RUN_KEY": run.key, "INTERACT_NAMESPACE": run.namespace},
+         "INTERACT_RUN_KEY": run.key, "INTERACT_NAMESPACE": run.namespace,
+         "INTERACT_INPUTS": inputs.text(run)},
+        volumes=(volume,) if brought else (), mounts=(mount,) if brought else (),
     )  # fmt: skip
     ignored = {
         "action": "Ignore",
@@ -153,6 +172,20 @@ def manifest(run: Run, said: JobRun, pull: str) -> dict[str, Any]:
     about = {**pods.metadata(run), "name": run.key, "namespace": run.namespace}
     about["ownerReferences"] = [pods.owner(run)]
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": about, "spec": spec}
+
+
+def mounted(run: Run, contents: tuple[inputs.Content, ...]) -> dict[str, Any]:
+    """The ConfigMap with a run's inputs; it goes with the run."""
+    about = {**pods.metadata(run), "name": _inputs_name(run), "namespace": run.namespace}
+    return {
+        "apiVersion": "v1", "kind": "ConfigMap", "immutable": True,
+        "metadata": {**about, "ownerReferences": [pods.owner(run)]},
+        "binaryData": {one.name: base64.b64encode(one.data).decode() for one in contents},
+    }  # fmt: skip
+
+
+def _inputs_name(run: Run) -> str:
+    return f"{run.key}-inputs"
 
 
 def _parameters(run: Run) -> str:

@@ -8,6 +8,7 @@ from interact_api.external_work import Driver
 
 from interact_controller.external import driver
 from interact_controller.external.driver import ExternalError
+from interact_controller.external.drivers import stored
 from interact_controller.external.drivers.hosted import Ask, HostedDriver
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
@@ -28,17 +29,21 @@ def makers(api: Requests, policy: Policy, ask: Ask | None = None) -> Mapping[str
         policy: The administrator's decisions.
         ask: The way over NATS to pods with a class; without one there are no such drivers.
     """
+    read = None if ask is None else stored.reader(ask)
 
     def job(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
-        return JobDriver(api, policy.pull_policy)
+        return JobDriver(api, policy.pull_policy, read)
 
     def human(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
         return HumanDriver(api)
 
+    def slurm(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
+        return _slurm(spec, credentials, read)
+
     found: dict[str, Maker] = {
         Driver.KUBERNETES_JOB: job,
         Driver.HTTP: _http,
-        Driver.SLURM: _slurm,
+        Driver.SLURM: slurm,
         Driver.HUMAN: human,
     }
     if ask is not None:
@@ -54,12 +59,14 @@ def makers(api: Requests, policy: Policy, ask: Ask | None = None) -> Mapping[str
     return found
 
 
-def _slurm(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:
+def _slurm(
+    spec: ExternalSystemSpec | None, credentials: Mapping[str, str], read: stored.Read | None
+) -> driver.Driver:
     if spec is None or spec.slurm is None:
         raise ExternalError("the ExternalSystem has no slurm; an administrator adds it")
     if spec.slurm.ssh is not None:
-        return SlurmSshDriver(spec.slurm, credentials)
-    return SlurmRestDriver(spec.slurm, credentials)
+        return SlurmSshDriver(spec.slurm, credentials, read)
+    return SlurmRestDriver(spec.slurm, credentials, read=read)
 
 
 def _http(spec: ExternalSystemSpec | None, credentials: Mapping[str, str]) -> driver.Driver:

@@ -19,12 +19,21 @@ from interact_api.problem import Problem
 from interact_api.quantities import seconds
 
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
-from interact_controller.external.drivers import sections, slurm_api, slurm_scripts, slurm_states
+from interact_controller.external.drivers import (
+    inputs,
+    sections,
+    slurm_api,
+    slurm_scripts,
+    slurm_states,
+    stored,
+)
 from interact_controller.external.drivers.fetching import Answer, Unanswered, Unsent, excerpt
 from interact_controller.external.drivers.http import ENDED
 from interact_controller.external.drivers.slurm_api import SlurmApi
 from interact_controller.external.drivers.slurm_ssh import refusal, wrong
 
+MAX_INPUT_BYTES: Final = 256 * 2**10
+"""Of inputs that are objects, in all: they are a part of the script."""
 MAX_COMMENT_BYTES: Final = 8 * 2**10
 _ENVIRONMENT: Final = "PATH=/usr/local/bin:/usr/bin:/bin"
 _REQUESTS: Final = 4
@@ -52,6 +61,7 @@ class SlurmRestDriver:
         system: The cluster, with ``rest``.
         credentials: The system's Secret: ``token``, or ``jwt-key``.
         now: Seconds since the epoch.
+        read: The way to the object store; without one, inputs are files of the cluster.
     """
 
     repeat = Repeat.LOOKUP
@@ -61,21 +71,23 @@ class SlurmRestDriver:
         system: SlurmSystem,
         credentials: Mapping[str, str],
         now: Callable[[], float] = time.time,
+        read: stored.Read | None = None,
     ) -> None:
         if system.rest is None:
             raise ValueError("a system without rest")
         self._system = system
         self._rest: SlurmRest = system.rest
         self._api = SlurmApi(system.rest, credentials, now)
+        self._read = read
 
     @property
     def call_seconds(self) -> float:
         """Longest time any call takes."""
-        return _REQUESTS * seconds(self._rest.timeout) + 1.0
+        return _REQUESTS * seconds(self._rest.timeout) + stored.SECONDS + 1.0
 
     async def validate(self, run: Run) -> list[Problem]:
         """What is wrong with the job asked for."""
-        found = wrong(run)
+        found = wrong(run, MAX_INPUT_BYTES)
         if not found and SlurmJob.model_validate(run.spec).artifacts:
             message = "slurmrestd hands out no files; remove artifacts, or use a system with ssh"
             found = [Problem("spec.artifacts", Reason.INVALID_SPEC, message)]
@@ -89,8 +101,9 @@ class SlurmRestDriver:
     async def submit(self, run: Run, handle: Handle) -> Handle:
         """Hand the job to Slurm under the run's key."""
         asked = sections.section(SlurmJob, run)
+        contents = await inputs.contents(run, self._read, MAX_INPUT_BYTES)
         version = await self._api.version()
-        body = description(run, asked, self._system, self._rest.folder, version)
+        body = description(run, asked, self._system, self._rest.folder, version, contents)
         try:
             answer = await self._api.ask("POST", "slurm:job/submit", body)
         except Unsent:
@@ -185,12 +198,17 @@ class SlurmRestDriver:
 
 
 def description(
-    run: Run, asked: SlurmJob, system: SlurmSystem, folder: str, version: int
+    run: Run,
+    asked: SlurmJob,
+    system: SlurmSystem,
+    folder: str,
+    version: int,
+    contents: tuple[inputs.Content, ...] = (),
 ) -> dict[str, Any]:
     """What slurmrestd is told of a job, in the words of its version."""
     new = version >= 39
     gpus = asked.gpus_per_node
-    given: dict[str, Any] = {
+    wanted: dict[str, Any] = {
         "name": run.key,
         "comment": run.key,
         "current_working_directory": folder,
@@ -208,10 +226,11 @@ def description(
         "nodes": asked.nodes if asked.nodes is None else str(asked.nodes) if new else [asked.nodes],
         "tres_per_node" if new else "gres": None if gpus is None else f"{'gres/' if new else ''}gpu:{gpus}",
     }  # fmt: skip
-    files = "\n".join(slurm_scripts.files(run, asked, json.dumps(run.parameters, sort_keys=True)))
+    parameters = json.dumps(run.parameters, sort_keys=True)
+    files = "\n".join(slurm_scripts.files(run, asked, parameters, contents))
     script = _PLACE.format(key=shlex.quote(run.key), files=files, results=slurm_scripts.RESULTS,
                            most=MAX_COMMENT_BYTES)  # fmt: skip
-    return {"script": script, "job": {key: one for key, one in given.items() if one is not None}}
+    return {"script": script, "job": {key: one for key, one in wanted.items() if one is not None}}
 
 
 def _first(answer: Answer, key: str) -> dict[str, Any] | None:

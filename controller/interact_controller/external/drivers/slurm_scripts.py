@@ -15,11 +15,15 @@ from typing import Final
 from interact_api.external import Run
 from interact_api.external_slurm import SlurmJob, SlurmSystem
 
+from interact_controller.external.drivers import inputs
+from interact_controller.external.drivers.inputs import Content
 from interact_controller.external.drivers.slurm_states import Job, words
 
 MARK: Final = "interact-answers-now"
 TAKEN: Final = 75
 """Exit code of a job whose key another job has taken."""
+WRONG_INPUT: Final = 76
+"""Exit code of a job that lacks an input."""
 RESULTS: Final = "results.json"
 MAX_RESULTS_BYTES: Final = 64 * 2**10
 _FIELD: Final = re.compile(
@@ -33,6 +37,13 @@ if [ "$(readlink claim)" != "$SLURM_JOB_ID" ]; then
   exit {taken}
 fi
 rm -f exit
+given() {{
+  if [ -f "inputs/$1" ] && {{ [ -z "$2" ] || [ "$(sha256sum < "inputs/$1" | cut -c -64)" = "$2" ]; }}; then return; fi
+  echo "input $1 is not there, or its SHA-256 is another than the run says" >&2
+  echo {wrong} > exit.part && mv exit.part exit
+  exit {wrong}
+}}
+{checks}
 export INTERACT_RUN_KEY={key} INTERACT_RUN={run} INTERACT_NAMESPACE={namespace}
 ./script
 code=$?
@@ -41,7 +52,13 @@ exit "$code"
 """
 
 
-def submit(run: Run, job: SlurmJob, system: SlurmSystem, parameters: str) -> str:
+def submit(
+    run: Run,
+    job: SlurmJob,
+    system: SlurmSystem,
+    parameters: str,
+    contents: tuple[Content, ...] = (),
+) -> str:
     """Make the job's folder and hand the job to Slurm.
 
     Args:
@@ -49,27 +66,36 @@ def submit(run: Run, job: SlurmJob, system: SlurmSystem, parameters: str) -> str
         job: What it asks for.
         system: What its administrator says.
         parameters: As JSON.
+        contents: Inputs that are written into the folder.
     """
     lines = [
         f"mkdir -p -- {_folder(system, run.key)}",
         f"cd -- {_folder(system, run.key)}",
-        *files(run, job, parameters),
+        *files(run, job, parameters, contents),
         f"sbatch --parsable {shlex.join(options(run.key, job, system))} job.sh </dev/null",
     ]
     return _braced(lines, system)
 
 
-def files(run: Run, job: SlurmJob, parameters: str) -> list[str]:
+def files(
+    run: Run, job: SlurmJob, parameters: str, contents: tuple[Content, ...] = ()
+) -> list[str]:
     """Write what a job needs into the folder one is in."""
+    paths = inputs.files(run)
+    checks = "\n".join(f"given {shlex.quote(one.name)} '{one.sha256}'" for one in paths)
     wrapper = _WRAPPER.format(
-        taken=TAKEN, key=shlex.quote(run.key), run=shlex.quote(run.name),
-        namespace=shlex.quote(run.namespace),
+        taken=TAKEN, wrong=WRONG_INPUT, checks=checks, key=shlex.quote(run.key),
+        run=shlex.quote(run.name), namespace=shlex.quote(run.namespace),
     )  # fmt: skip
     script = job.script if job.script.startswith("#!") else f"#!/bin/sh\n{job.script}"
     return [
         *_written("script", script, "700"),
         *_written("job.sh", wrapper, "700"),
         *_written("parameters.json", parameters, "600"),
+        *_written(inputs.LIST, inputs.text(run), "600"),
+        *([f"mkdir -p {inputs.FOLDER}"] if run.inputs else ()),
+        *(line for one in contents for line in _brought(one)),
+        *(f"ln -sfn -- {shlex.quote(f'../../{one.path}')} {_input(one.name)}" for one in paths),
     ]
 
 
@@ -221,6 +247,20 @@ def _written(name: str, content: str, mode: str) -> list[str]:
     return [
         f"printf %s {shlex.quote(content)} > {part}", f"chmod {mode} {part}", f"mv {part} {name}",
     ]  # fmt: skip
+
+
+def _brought(one: Content) -> list[str]:
+    """Write an input; a line that was damaged on its way ends the shell."""
+    part = f"{inputs.FOLDER}.part"
+    return [
+        f"printf %s {shlex.quote(base64.b64encode(one.data).decode())} | base64 -d > {part}",
+        f"echo '{one.sha256}  {part}' | sha256sum -c - >/dev/null",
+        f"chmod 600 {part}", f"mv {part} {_input(one.name)}",
+    ]  # fmt: skip
+
+
+def _input(name: str) -> str:
+    return shlex.quote(f"{inputs.FOLDER}/{name}")
 
 
 def _folder(system: SlurmSystem, key: str) -> str:

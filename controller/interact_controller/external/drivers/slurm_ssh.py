@@ -24,10 +24,19 @@ from interact_api.problem import Problem
 from interact_api.quantities import seconds
 
 from interact_controller.external.driver import Ambiguous, ExternalError, Refused
-from interact_controller.external.drivers import sections, slurm_scripts, slurm_states, ssh
+from interact_controller.external.drivers import (
+    inputs,
+    sections,
+    slurm_scripts,
+    slurm_states,
+    ssh,
+    stored,
+)
 from interact_controller.external.drivers.fetching import Unanswered, Unsent, excerpt
 from interact_controller.external.drivers.http import ENDED
 
+MAX_INPUT_BYTES: Final = 4 * 2**20
+"""Of inputs that are objects, in all: they travel with the job."""
 _NOT_NOW: Final = re.compile(
     r"unable to contact|standby|temporarily|try again|too many|limit.*reached|disabled|busy",
     re.IGNORECASE,
@@ -46,25 +55,32 @@ class SlurmSshDriver:
     Args:
         system: The cluster, with ``ssh``.
         credentials: The system's Secret: ``ssh-privatekey``.
+        read: The way to the object store; without one, inputs are files of the cluster.
     """
 
     repeat = Repeat.LOOKUP
 
-    def __init__(self, system: SlurmSystem, credentials: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        system: SlurmSystem,
+        credentials: Mapping[str, str],
+        read: stored.Read | None = None,
+    ) -> None:
         if system.ssh is None:
             raise ValueError("a system without ssh")
         self._system = system
         self._ssh: SlurmSsh = system.ssh
         self._key = credentials.get("ssh-privatekey", "")
+        self._read = read
 
     @property
     def call_seconds(self) -> float:
         """Longest time any call takes: a cancel asks how the job stands afterwards."""
-        return 2 * seconds(self._ssh.timeout) + 10.0
+        return 2 * seconds(self._ssh.timeout) + stored.SECONDS + 10.0
 
     async def validate(self, run: Run) -> list[Problem]:
         """What is wrong with the job asked for."""
-        return wrong(run)
+        return wrong(run, MAX_INPUT_BYTES)
 
     async def prepare(self, run: Run) -> Handle:
         """Where the job's files will be."""
@@ -74,7 +90,8 @@ class SlurmSshDriver:
         """Hand the job to Slurm under the run's key."""
         job = sections.section(SlurmJob, run)
         parameters = json.dumps(run.parameters, sort_keys=True)
-        script = slurm_scripts.submit(run, job, self._system, parameters)
+        contents = await inputs.contents(run, self._read, MAX_INPUT_BYTES)
+        script = slurm_scripts.submit(run, job, self._system, parameters, contents)
         try:
             ran = await ssh.run(self._ssh, self._key, script)
         except Unsent:
@@ -137,9 +154,9 @@ class SlurmSshDriver:
         return lines
 
 
-def wrong(run: Run) -> list[Problem]:
-    """All that is wrong with a job asked for."""
-    found = sections.problems(SlurmJob, run)
+def wrong(run: Run, most: int) -> list[Problem]:
+    """All that is wrong with a job asked for, and with its inputs of at most so many bytes."""
+    found = sections.problems(SlurmJob, run) or inputs.problems(run, most)
     if found:
         return found
     message = SlurmJob.model_validate(run.spec).wrong_artifact()
