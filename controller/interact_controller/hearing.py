@@ -80,6 +80,8 @@ class Hearing:
         elif key.kind in _CHILDREN:
             self._wake_pipelines(key, former)
             return
+        elif key.kind is Kind.EXTERNAL_RUN:
+            self._wake_pipelines(key, former)
         self._wake(key)
 
     def took(self, manifest: Manifest) -> None:
@@ -88,8 +90,14 @@ class Hearing:
         child = manifest["kind"] in _CHILDREN
         if child and labels.PIPELINE not in mapping(about.get("labels")):
             return  # no watch would tell when it goes
-        if self.objects.put(manifest) is not None and manifest["kind"] == Kind.PIPELINE:
-            self._refer(key_of(manifest), references(manifest))
+        key = key_of(manifest)
+        phase = self.objects.phase(key)
+        if self.objects.put(manifest) is None:
+            return
+        if key.kind is Kind.PIPELINE:
+            self._refer(key, references(manifest))
+        elif phase != self.objects.phase(key):  # the pipeline's status counts its runs
+            self._wake_pipelines(key, self.objects.pipeline_of(key))
 
     def all(self) -> None:
         """Wake everything there is."""
@@ -104,6 +112,8 @@ class Hearing:
                 self.queue.wake(pipeline)
         elif key.kind is Kind.PIPELINE or key.kind in _EXTERNAL:
             self.queue.wake(key)
+            if key.kind is Kind.EXTERNAL_RUN:
+                self._wake_pipelines(key, self.objects.pipeline_of(key))
         else:
             self._wake_pipelines(key, self.objects.pipeline_of(key))
 

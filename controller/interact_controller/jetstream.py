@@ -41,6 +41,8 @@ NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
+Asked = Callable[[str, bytes, str], None]
+"""Called with a subject, a question, and where its answer goes."""
 Heard = Callable[[str, str, Report], None]
 """Called with namespace, pipeline and report."""
 
@@ -79,6 +81,7 @@ class JetStream:
         self._listing = asyncio.Lock()
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
+        self._served: dict[str, Asked] = {}
 
     @property
     def connected(self) -> bool:
@@ -92,6 +95,25 @@ class JetStream:
     def on_connected(self, again: Callable[[], None]) -> None:
         """Call ``again`` each time a connection is there (again)."""
         self._again.append(again)
+
+    async def serve(self, subject: str, asked: Asked) -> None:
+        """Call ``asked`` for each question at a subject from now on, over each connection."""
+        self._served[subject] = asked
+        with suppress(nats.errors.Error, OSError):
+            if self.client.is_connected:
+                await self._listen(subject)
+
+    async def _listen(self, subject: str) -> None:
+        async def came(message: Msg) -> None:
+            self._served[subject](message.subject, message.data, message.reply)
+
+        await self.client.subscribe(subject, cb=came)
+
+    async def tell(self, subject: str, payload: bytes) -> None:
+        """Send one message that nobody stores; lost while there is no connection."""
+        with suppress(nats.errors.Error, OSError):
+            if self.client.is_connected:
+                await self.client.publish(subject, payload)
 
     async def keep_connected(self) -> None:
         """Connect whenever there is no connection, for ever.
@@ -128,6 +150,8 @@ class JetStream:
             connect_timeout=CONNECT_SECONDS,
         )  # fmt: skip
         await self.client.subscribe(names.status_subject("*", "*", "*") + ".*", cb=self._hear)
+        for subject in self._served:
+            await self._listen(subject)
         await self.client.flush()
 
     def _trouble(self, error: Exception) -> None:

@@ -253,6 +253,13 @@ class Kubernetes:
         )  # fmt: skip
         return self._keep(told)
 
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Make one object; `Conflict` if it is there."""
+        kind, about = Kind(str(manifest["kind"])), mapping(manifest["metadata"])
+        return self._keep(
+            await self._api.request("POST", _list(kind, str(about["namespace"])), manifest)
+        )
+
     async def remove(self, key: Key, *, uid: str) -> None:
         """Delete one object if its uid is still this; gone already is fine."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}

@@ -9,6 +9,10 @@ NAME: Final = "app.kubernetes.io/name"
 PIPELINE: Final = f"{GROUP}/pipeline"
 OPERATOR: Final = f"{GROUP}/operator"
 
+SCAN: Final = f"{GROUP}/scan"
+INDEX: Final = f"{GROUP}/index"
+"""On external runs of a pipeline's messages, with the annotations of the same names."""
+
 HASH: Final = f"{GROUP}/desired-hash"
 """Of the Deployment we applied: tells our own changes from other people's."""
 REPLICAS_OURS: Final = f"{GROUP}/replicas"

@@ -28,6 +28,10 @@ class Store(Protocol):
         """All objects of a kind."""
         ...
 
+    def phases(self, namespace: str, pipeline: str) -> Sequence[tuple[str, str]]:
+        """Operator and phase of each external run that carries a pipeline's label."""
+        ...
+
 
 class Cluster(Protocol):
     """The Kubernetes API, for writing. What it answers is put into the store at once."""

@@ -26,6 +26,7 @@ from interact_controller import (
 from interact_controller.election import Lease, Terms
 from interact_controller.events import Teller
 from interact_controller.external import failpoints
+from interact_controller.external.asking import Asking
 from interact_controller.external.calls import Tenure
 from interact_controller.external.drivers import known
 from interact_controller.external.office import Bounds, Given, Office
@@ -62,6 +63,7 @@ class Parts:
     relist: Relist
     resync: Resync
     teller: Teller
+    asking: Asking
 
 
 async def run(
@@ -136,13 +138,15 @@ async def parts(
         broker.on_report(reports.hear)
         broker.on_connected(resync.soon)
         relist = Relist(teller, objects, hearing, scopes(settings), beat)
+        asking = Asking(teller, objects, broker, policy, fork.wake)
         given = Given(
             cluster=teller, objects=objects, shelf=ReleaseShelf(api, settings.namespace),
             policy=policy, tenure=Tenure(lease.remaining, lease.longest),
             makers=known.makers(api, policy, broker.ask), bounds=bounds(settings), hit=hit, beat=beat,
+            told=asking.told,
         )  # fmt: skip
         fork.external = Office(given)
-        yield Parts(world, hearing, keys, fork.external, relist, resync, teller)
+        yield Parts(world, hearing, keys, fork.external, relist, resync, teller, asking)
 
 
 async def _work(
@@ -175,6 +179,7 @@ async def _work(
         )  # fmt: skip
         looks = group.create_task(made.queue.run(), name="looks")
         runs = group.create_task(made.office.run(), name="external runs")
+        group.create_task(made.asking.run(), name="messages that become runs")
         made.hearing.all()
         try:
             await asyncio.Event().wait()

@@ -17,6 +17,8 @@ _PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD, Kind.EXTERNAL_RUN})
 """Many and read one at a time: kept as compressed JSON, a tenth of the memory of objects."""
 _QUICK: Final = 1
 """zlib's quickest level."""
+FIRST_PHASE: Final = "CREATED"
+"""Of an external run whose status nobody has written."""
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], Manifest] = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -37,6 +39,7 @@ class Objects:
         self._places: dict[Place, set[Key]] = {}
         self._kinds: dict[Kind, dict[Key, None]] = {kind: {} for kind in Kind}
         self._gone: dict[str, int] = {}
+        self._phases: dict[Key, tuple[str, str]] = {}
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -76,6 +79,15 @@ class Objects:
         about = self._about.get(key)
         return about[2][2] if about is not None else ""
 
+    def phases(self, namespace: str, pipeline: str) -> Sequence[tuple[str, str]]:
+        """Operator and phase of each external run that carries a pipeline's label."""
+        found = self._places.get((Kind.EXTERNAL_RUN, namespace, pipeline), set())
+        return [self._phases[key] for key in found if key in self._phases]
+
+    def phase(self, key: Key) -> str:
+        """The phase of such a run; empty for anything else."""
+        return self._phases.get(key, ("", ""))[1]
+
     def _read(self, keys: Iterable[Key]) -> Sequence[Manifest]:
         return tuple(found for key in keys if (found := self.get(key)) is not None)
 
@@ -103,6 +115,10 @@ class Objects:
         self._kept[key] = zlib.compress(_encode(trimmed), _QUICK) if packed else trimmed
         self._about[key] = (uid, version, place)
         self._kinds[key.kind][key] = None
+        if key.kind is Kind.EXTERNAL_RUN and place[2]:
+            operator = str(mapping(about.get("labels")).get(labels.OPERATOR, ""))
+            phase = str(mapping(manifest.get("status")).get("phase") or FIRST_PHASE)
+            self._phases[key] = operator, phase
         return key
 
     def drop(self, key: Key, *, uid: str = "", version: int = 0) -> bool:
@@ -121,6 +137,7 @@ class Objects:
         if before is None or (uid and before[0] != uid):
             return False
         del self._about[key], self._kept[key], self._kinds[key.kind][key]
+        self._phases.pop(key, None)
         self._leave(before[2], key)
         return True
 

@@ -97,3 +97,8 @@ class OperatorConfig(Model):
         default=None, description="Where large pictures go; without it they are refused."
     )
     status_subject: str = Field(description="Where to tell how the process is.")
+    most_runs: int = Field(
+        default=0,
+        ge=0,
+        description="External runs at once, of an operator whose messages become such.",
+    )

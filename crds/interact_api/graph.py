@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from interact_api import joins, limits, topology
 from interact_api.choices import Join
 from interact_api.conditions import Reason
+from interact_api.external_places import external, place_problems
 from interact_api.operator import ExecutionMode, InputPort, InteractOperator, OutputPort, types
 from interact_api.parameters import ParameterError, coerce, default_value
 from interact_api.pipeline import Pipeline, PipelineOperator
@@ -90,6 +91,8 @@ def _use(path: str, one: PipelineOperator, operator: InteractOperator) -> Iterat
             Reason.NOT_STREAMING,
             f"{operator.metadata.name!r} runs on demand only; choose a streaming operator",
         )
+    if external(operator):
+        yield from place_problems(path, operator)
     if topology.most_replicas(one) > 1 and not spec.parallel:
         yield Problem(
             f"{path}.{'scale.max' if one.scale else 'replicas'}",

@@ -6,6 +6,7 @@ from typing import Final
 
 from interact_api.conditions import Reason
 from interact_api.execution import ExecutionMode
+from interact_api.external_asks import MESSAGE
 from interact_api.external_run import ExternalRun, ExternalRunSpec
 from interact_api.external_system import ExternalSystem
 from interact_api.operator import InteractOperator
@@ -54,6 +55,8 @@ def _parameters(spec: ExternalRunSpec, operator: InteractOperator) -> Iterator[P
     given = {one.name for one in spec.parameters}
     for number, one in enumerate(spec.parameters):
         path = f"spec.parameters[{number}]"
+        if one.name == MESSAGE and MESSAGE not in declared:
+            continue  # the message of a pipeline that the run is for
         if one.name not in declared:
             message = f"{one.name!r}: {operator.metadata.name!r} has no such parameter; it has {listed(declared)}"
             yield Problem(f"{path}.name", Reason.UNKNOWN_PARAMETER, message)

@@ -9,6 +9,8 @@ from typing import Final
 from interact_api import graph, names, topology
 from interact_api.choices import Guarantee, Join, OnFull, Role, Storage
 from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
+from interact_api.external_asks import MOST_RUNS
+from interact_api.external_places import external
 from interact_api.operator import InteractOperator, types
 from interact_api.parameters import Value, coerce, default_value
 from interact_api.pipeline import Pipeline, PipelineOperator
@@ -275,6 +277,7 @@ class _Planner:
                 self._settings.storage, self._settings.images_bytes, *PICTURES
             ),
             status_subject=names.status_subject(*self._key, one.name),
+            most_runs=_most_runs(self._declared(one)),
         )
 
     def _input(self, edge: Connection) -> InputConfig:
@@ -315,6 +318,10 @@ class _Planner:
                 self._kept(readers[0])[0], self._chunk_bytes(operator, port), operator.name, port
             ),
         )
+
+
+def _most_runs(operator: InteractOperator) -> int:
+    return (operator.spec.execution.max_runs or MOST_RUNS) if external(operator) else 0
 
 
 def values(one: PipelineOperator, operator: InteractOperator) -> dict[str, Value | None]:

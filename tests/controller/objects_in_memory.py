@@ -35,6 +35,13 @@ class Memory:
     def all(self, kind: Kind) -> list[Manifest]:
         return [copy.deepcopy(one) for key, one in self.objects.items() if key.kind is kind]
 
+    def phases(self, namespace: str, pipeline: str) -> list[tuple[str, str]]:
+        runs = self.of_pipeline(Kind.EXTERNAL_RUN, namespace, pipeline)
+        return [
+            (one["metadata"]["labels"]["interact.science/operator"], one["status"]["phase"])
+            for one in runs
+        ]
+
     # -- Cluster
 
     async def apply(self, manifest: Manifest, *, manager: str) -> Manifest:

@@ -88,7 +88,7 @@ def test_counters_are_told_in_the_words_of_prometheus():
         ("interact_frame_bytes_total", ("direction", "out"), *FIXED, ("port", "out")): 800,
         **{
             ("interact_frame_errors_total", ("kind", kind), *FIXED): count
-            for kind, count in (kinds | {"too-large": 0}).items()
+            for kind, count in (kinds | {"too-large": 0, "external": 0}).items()
         },
         ("interact_frames_dropped_total", *FIXED, ("reason", "overrun")): 6,
         ("interact_inflight_messages", *FIXED): 9,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from interact_api import names
 from interact_api.config import KERNEL_TOLERANCE, OperatorConfig
 from interact_api.model import API_VERSION
-from interact_api.operator import OperatorSpec
+from interact_api.operator import ExecutionMode, OperatorSpec
 from interact_api.pipeline import KIND, MAX_REPLICAS, Pipeline
 from interact_api.quantities import seconds
 from interact_api.template import PodTemplate
@@ -29,6 +29,8 @@ GRACE_SECONDS: Final = 30
 ALIVE_EVERY_SECONDS: Final = 10
 LEAST_ALIVE_FAILURES: Final = 6
 """A process that answers nothing for a minute is ended, whatever its kernel may take."""
+RELAY: Final = ("python", "-m", "interact.external_relay")
+"""What runs for an external operator: its messages become external runs."""
 TEMPORARY: Final = "/tmp"  # noqa: S108  # in the container
 
 
@@ -39,7 +41,8 @@ def configuration(config: OperatorConfig) -> str:
     """
     most = MAX_REPLICAS if config.parallel else 1
     same = config.model_copy(update={"replicas": most})
-    return same.model_dump_json(by_alias=True, exclude={"parameters", "revision"})
+    left_out = {"parameters", "revision"} | (set() if config.most_runs else {"most_runs"})
+    return same.model_dump_json(by_alias=True, exclude=left_out)
 
 
 def manifest(
@@ -199,8 +202,9 @@ def _container(
         },
         "volumeMounts": _mounts(template, said, policy),
     }
-    if spec.command:
-        container["command"] = list(spec.command)
+    command = RELAY if spec.execution.mode is ExecutionMode.EXTERNAL else spec.command
+    if command:
+        container["command"] = list(command)
     if said.get("envFrom"):
         container["envFrom"] = said["envFrom"]
     if said.get("resources"):

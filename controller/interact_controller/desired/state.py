@@ -10,7 +10,8 @@ from interact_api import graph, names, streams, topology
 from interact_api.choices import Role
 from interact_api.conditions import Reason
 from interact_api.config import OperatorConfig
-from interact_api.operator import ExecutionMode, InteractOperator
+from interact_api.external_places import external
+from interact_api.operator import InteractOperator
 from interact_api.pipeline import PipelineOperator, UpdatePolicy
 from interact_api.plain import entries, mapping
 from interact_api.problem import Problem
@@ -167,9 +168,6 @@ def _problems(observed: Observed) -> Iterator[Problem]:
     for number, one in enumerate(observed.pipeline.spec.operators):
         path = f"spec.operators[{number}]"
         operator = observed.operators[one.operator_ref.key]
-        if operator.spec.execution.mode is ExecutionMode.EXTERNAL:
-            message = f"{operator.metadata.name!r} runs on another system, which is not there"
-            yield Problem(f"{path}.operatorRef.name", Reason.NOT_STREAMING, message)
         for words in templates.problems(templates.merged(operator.spec.template, one.template)):
             yield Problem(f"{path}.template", Reason.INVALID_TEMPLATE, words)
 
@@ -215,7 +213,7 @@ def _workloads(
             config = live.config or config
         remedy = "it has too many edges or paths, join some by zip"
         _refuse_large(f"the configuration of {one.name!r} takes", config, CONFIG_LIMIT, remedy)
-        image = _image(one, operator, pinned)
+        image = _image(one, operator, pinned, policy)
         manifest = deployments.manifest(
             observed.pipeline,
             one.name,
@@ -236,7 +234,8 @@ def _workloads(
 
 
 def _template(one: PipelineOperator, operator: InteractOperator) -> PodTemplate:
-    return templates.merged(operator.spec.template, one.template)
+    author = operator.spec.template
+    return templates.merged(templates.relay(author) if external(operator) else author, one.template)
 
 
 def _replicas(
@@ -260,7 +259,11 @@ def _pinned(observed: Observed) -> dict[str, str]:
     return {str(one.get("name")): str(one.get("image", "")) for one in map(mapping, states)}
 
 
-def _image(one: PipelineOperator, operator: InteractOperator, before: Mapping[str, str]) -> str:
+def _image(
+    one: PipelineOperator, operator: InteractOperator, before: Mapping[str, str], policy: Policy
+) -> str:
+    if external(operator) and policy.exchange_image:
+        return policy.exchange_image  # what relays its messages needs the interact package alone
     if one.update_policy is UpdatePolicy.PINNED and before.get(one.name):
         return before[one.name]
     return operator.spec.image

@@ -57,6 +57,17 @@ def merged(author: PodTemplate, override: PodTemplate | None) -> PodTemplate:
     return author.model_copy(update=both | single)
 
 
+def relay(author: PodTemplate) -> PodTemplate:
+    """What the pod that relays messages keeps of an external operator's template.
+
+    The rest is for the pod with its class.
+    """
+    return PodTemplate(
+        labels=author.labels, annotations=author.annotations, tolerations=author.tolerations,
+        node_selector=author.node_selector, image_pull_secrets=author.image_pull_secrets,
+    )  # fmt: skip
+
+
 def _by(
     key: Callable[[Entry], str], author: Iterable[Entry], override: Iterable[Entry]
 ) -> tuple[Entry, ...]:

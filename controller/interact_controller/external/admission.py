@@ -5,7 +5,7 @@ from collections.abc import Callable
 from interact_api.lifecycle import RunPhase, RunReason
 from interact_api.plain import mapping
 
-from interact_controller.external import reading, steps
+from interact_controller.external import asked, reading, steps
 from interact_controller.external.caps import TOTAL, Candidate, Turn
 from interact_controller.external.catalogue import purses
 from interact_controller.external.driver import Driver
@@ -96,7 +96,9 @@ class Admission:
 def candidate(found: Reading) -> Candidate:
     """The run as one that waits for its turn."""
     about = mapping(found.manifest["metadata"])
-    turn = Turn(str(about.get("creationTimestamp", "")), found.key.name, found.key.namespace)
+    turn = Turn(
+        str(about.get("creationTimestamp", "")), asked.turn(found.manifest), found.key.namespace
+    )
     return Candidate(
         key=reading.key(found.uid, found.attempt),
         run=found.key,

@@ -238,6 +238,7 @@ class Loop:
             self._hit(tell, first=found.status is None, named=not found.told and bool(handle))
         self.census.seen(found.key, found.driver, str(tell.standing.phase))
         await parts.herald.told(found, tell, parts.now())
+        await parts.told(written)
 
     def _worth(self, found: Reading, tell: Tell) -> bool:
         plain = tell.result is None and not tell.uncollected and tell.ended is None

@@ -21,7 +21,7 @@ from interact_controller.external.deeds import Deeds
 from interact_controller.external.driver import Driver
 from interact_controller.external.lanes import Lanes
 from interact_controller.external.loop import Loop
-from interact_controller.external.parts import Cluster, Parts
+from interact_controller.external.parts import Cluster, Parts, Told, nobody
 from interact_controller.external.register import Register
 from interact_controller.external.sweep import Sweeper
 from interact_controller.external.systems import Maker, Systems
@@ -84,6 +84,7 @@ class Given:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
     beat: Callable[[], None] = lambda: None
+    told: Told = nobody
 
 
 class Looks(Protocol):
@@ -130,7 +131,7 @@ class Office:
             cluster=given.cluster, runs=given.objects, systems=self.systems,
             catalogue=self.catalogue, claims=self.claims, deeds=deeds, sweeper=sweeper,
             caps=self.caps, herald=Herald(given.cluster, bounds.status_seconds), now=given.now,
-            cancel_seconds=bounds.cancel_seconds, hit=given.hit,
+            cancel_seconds=bounds.cancel_seconds, hit=given.hit, told=given.told,
         )  # fmt: skip
         self.loop = Loop(parts, self.wake)
         self.lanes: Looks = Lanes(self.loop.look, self._lane, given.beat)

@@ -1,6 +1,6 @@
 """What a look at an external run may touch, and what it holds while it goes on."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -53,6 +53,15 @@ class Runs(Protocol):
         ...
 
 
+Told = Callable[[Manifest], Awaitable[None]]
+"""Called with each run whose status was written."""
+
+
+async def nobody(run: Manifest) -> None:
+    """Nobody waits for news of runs."""
+    del run
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything a look may touch."""
@@ -69,6 +78,7 @@ class Parts:
     now: Callable[[], datetime]
     cancel_seconds: float = 300.0
     hit: failpoints.Hit = failpoints.nothing
+    told: Told = nobody
 
 
 @dataclass

@@ -95,10 +95,10 @@ volume
 - apiGroups: [interact.science]
   resources: [pipelines/status, interactoperators/status, externalruns/status]
   verbs: [get, update, patch]
-# Runs are deleted when their time after their end is over.
+# Runs are made of messages of pipelines, and deleted when their time after their end is over.
 - apiGroups: [interact.science]
   resources: [externalruns]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, create, delete]
 # The work of the driver kubernetes-job, and the questions and answers of runs that ask a person.
 - apiGroups: [batch]
   resources: [jobs]

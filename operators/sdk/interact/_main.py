@@ -95,14 +95,14 @@ def _serve(operator: Operator, file: Path) -> int:
             )
         _runtime.run(operator, settings)
     except* (InteractError, OSError) as errors:
-        raised = _leaves(errors)
+        raised = leaves(errors)
         for error in raised:
             logger.error(
                 "%s", error, exc_info=error if logger.isEnabledFor(logging.DEBUG) else None
             )
         status = USAGE if any(isinstance(error, PERMANENT) for error in raised) else FAILED
     except* Exception as errors:
-        last_words(*_leaves(errors))
+        last_words(*leaves(errors))
         if lines is None:
             raise
         logger.critical("failed", exc_info=errors)  # one line, not a traceback of many
@@ -127,11 +127,12 @@ def last_words(*errors: BaseException) -> None:
         path.write_text(line + "\n", encoding="utf-8")
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors in a group of groups."""
     return [
         leaf
         for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     ]
 
 

@@ -172,7 +172,8 @@ async def _work(
         if operator.role == "source":
             work = Sourcing(operator, config, broker, tally, live, orders)
         else:
-            work = Worker(operator, config, broker, tally, replica, live, guards)
+            made = _relay() if config.most_runs else Worker
+            work = made(operator, config, broker, tally, replica, live, guards)
             work.obey(orders)
             work.kernel.resources = given
         _outlet.tend(config, broker, replica)
@@ -185,6 +186,13 @@ async def _work(
                 await work.run()
             finally:
                 stopping.cancel()
+
+
+def _relay() -> type[Worker]:
+    """What an external operator runs; others do without its models."""
+    from interact import _relaying
+
+    return _relaying.Relay
 
 
 @asynccontextmanager

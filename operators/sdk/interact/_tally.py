@@ -13,7 +13,7 @@ from interact_api.report import Report, ScanReport
 
 MOST_WORDS = 20
 MOST_SCANS = 16
-ERROR_KINDS = ("exception", "crash", "timeout", "transient", "undecodable", "too-large")
+ERROR_KINDS = ("exception", "crash", "timeout", "transient", "undecodable", "too-large", "external")
 """Why frames are kept aside; dead letters and metrics have the same words."""
 
 

@@ -52,12 +52,18 @@ class Worker:
         self.live = live or Live(operator, config, tally)
         self.live.heard = self._wake.set
         self._guards = guards or Guards()
-        self.handling = Handling(operator, config, broker, tally, self.live, self._guards, replica)
+        self.handling = self._handles(broker, replica)
         self.live.use = self._use
         self._inlets = Inlets(config, broker, self._wake.set)
         self._broker = broker
         self._stop = asyncio.Event()
         self._triggers: Triggers | None = None
+
+    def _handles(self, broker: Broker, replica: int) -> Handling:
+        """What becomes of its messages."""
+        return Handling(
+            self.operator, self.config, broker, self.tally, self.live, self._guards, replica
+        )
 
     @property
     def kernel(self) -> Kernel:
@@ -185,6 +191,7 @@ class Worker:
                     came = True
                     since = time.perf_counter()
                     await handling.handle(entry, delivery)
+                    del delivery  # before the next is put together
                     now = time.perf_counter()
                     inlet.pace(now - since)
             if not came:
