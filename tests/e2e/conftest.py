@@ -1,15 +1,33 @@
 """A real cluster with our images and charts on it."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from cluster.processes import Address
 from e2e.real import ROOT, SYSTEM, TOOLS, Cluster, Images, run
+from external.drivers import slurm_cluster
+from external.drivers.slurm_cluster import SlurmCluster
 
 WORK = "stem"
 DATA = "/data"
+SLURM_PORTS = range(17817, 17822)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """Slurm with an SSH server on an address nobody else has."""
+    if reason := slurm_cluster.missing():
+        pytest.skip(f"no Slurm: {reason}")
+    address = Address()
+    with tempfile.TemporaryDirectory(prefix="slurm-") as name:  # pytest's own are closed to others
+        Path(name).chmod(0o711)
+        with slurm_cluster.running(Path(name), address.host, SLURM_PORTS) as made:
+            yield made
+    address.close()
 
 
 @pytest.fixture(scope="session")

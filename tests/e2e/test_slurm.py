@@ -1,41 +1,26 @@
 """Real Slurm, over SSH and by slurmrestd: what the drivers begin is counted on Slurm's side."""
 
 import asyncio
+import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.processes import Address
-from external.drivers import slurm_cluster
 from external.drivers.awaiting import until
 from external.drivers.slurm_cluster import SlurmCluster
-from interact_api.external import Handle, Observation, Run, State
+from interact_api.external import Handle, Input, Observation, Run, State
+from interact_api.names import inputs_bucket
 from interact_controller.external.driver import Driver, ExternalError, Refused
 from interact_controller.external.drivers.slurm_rest import SlurmRestDriver
 from interact_controller.external.drivers.slurm_ssh import SlurmSshDriver
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-PORTS = range(17817, 17822)
 USER = "nobody"
 ENDED = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.LOST}
 Make = Callable[[], Driver]
-
-
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[SlurmCluster]:
-    """Slurm with an SSH server on an address nobody else has."""
-    if reason := slurm_cluster.missing():
-        pytest.skip(f"no Slurm: {reason}")
-    address = Address()
-    with tempfile.TemporaryDirectory(prefix="slurm-") as name:  # pytest's own are closed to others
-        Path(name).chmod(0o711)
-        with slurm_cluster.running(Path(name), address.host, PORTS) as made:
-            yield made
-    address.close()
 
 
 @pytest.fixture(params=["ssh", "rest"])
@@ -202,6 +187,40 @@ async def test_files_of_a_job_are_hashed_where_they_lie(slurm: SlurmCluster, run
     path = slurm.jobs / one.key / "out.json"
     assert json.loads(path.read_text()) == {"gain": 2.5}
     assert artifact.bytes == path.stat().st_size
+
+
+async def test_inputs_reach_the_job(slurm: SlurmCluster, run: Any):
+    data = bytes(range(256)) * 1000
+    sha256 = hashlib.sha256(data).hexdigest()
+    former = slurm.jobs / "former.npy"
+    former.write_bytes(data)
+
+    async def read(bucket: str, name: str, most: int) -> bytes:
+        return data
+
+    key = (slurm.folder / "jwt.key").read_text()
+    drivers: list[Driver] = [
+        SlurmSshDriver(slurm.system, {"ssh-privatekey": slurm.private_key}, read),
+        SlurmRestDriver(slurm.rest(USER), {"jwt-key": key}, read=read),
+    ]
+    former.chmod(0o644)
+    for attempt, driver in enumerate(drivers, 1):
+        one = run(
+            "sha256sum inputs/* | cut -c -64 | uniq | sed 's/.*/\"&\"/' > results.json", attempt
+        )
+        one = one.model_copy(update={"inputs": (
+            Input(name="a", object=f"{inputs_bucket('lab')}/a", sha256=sha256),
+            Input(name="b", path=former.name, sha256=sha256),
+        )})  # fmt: skip
+        handle = await begun(driver, one)
+        await seen(driver, handle, State.SUCCEEDED)
+
+        assert (await driver.collect(handle)).results == {"value": sha256}
+
+    former.write_bytes(b"other")
+    wrong = one.model_copy(update={"attempt": 3})
+    found = await seen(drivers[0], await begun(drivers[0], wrong), State.FAILED)
+    assert "input b is not there, or its SHA-256 is another" in found.message
 
 
 @pytest.fixture
