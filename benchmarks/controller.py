@@ -20,6 +20,7 @@ from benchmarks.figures import Figure, Goal, Side, Table
 
 if TYPE_CHECKING:
     from cluster.kube import Kube
+    from cluster.servers import OwnPlane
     from scenarios.stage import Stage
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -29,7 +30,7 @@ STREAMS = 6
 SIZES = (10, 100, 1000)
 WRITERS = 4
 MANAGER_QPS = 20
-"""Kubernetes' own default: so few requests a second take ReplicaSets and pods from the machine."""
+"""Kubernetes' own default: so few requests a second for ReplicaSets and pods leave us the machine."""
 READY = "ready"
 ROUNDS = 5
 PATIENCE_SECONDS = 900.0
@@ -73,11 +74,12 @@ class Cost:
 
 def cost(sizes: tuple[int, ...], rounds: int, idle_seconds: float, settled_seconds: float) -> Cost:
     """Wait for pods some times, apply wave after wave, then look at what an idle controller does."""
-    with _stage() as stage:
+    with _stage() as (plane, stage):
         process = stage.controller("bench", **SETTINGS).process
         stage.kube.apply(_operators(), namespace=stage.system)
         ready = _ready(stage, rounds)
         waves = tuple(_wave(stage, process, size) for size in sizes)
+        plane.stop_manager()  # it would go on making pods for many minutes, and each is news
         _until_quiet(stage, settled_seconds)
         before, at = _cpu_seconds(process), time.monotonic()
         asked = len(_writes(stage, _user(stage)))
@@ -87,7 +89,7 @@ def cost(sizes: tuple[int, ...], rounds: int, idle_seconds: float, settled_secon
 
 
 @contextmanager
-def _stage() -> Iterator["Stage"]:
+def _stage() -> Iterator[tuple["OwnPlane", "Stage"]]:
     """A control plane, a nats-server and the controller's ServiceAccount, all of our own."""
     if str(TESTS) not in sys.path:
         sys.path.append(str(TESTS))
@@ -105,7 +107,7 @@ def _stage() -> Iterator["Stage"]:
             account = plane.user(stages.AGENT, system)
             with nats_server(folder / "nats", max_file=1 << 40) as nats:
                 one = stages.Stage(plane, nats, system, account, folder, system)
-                yield one
+                yield plane, one
                 one.stop()
         finally:
             plane.close()
@@ -215,11 +217,7 @@ def _until(stage: "Stage", look: Callable[[], bool]) -> None:
 
 
 def _until_quiet(stage: "Stage", seconds: float) -> None:
-    """Wait until nobody has written for a while.
-
-    Kubernetes' own controllers go on making pods long after the Deployments are made, at a rate of
-    their own, and each of their writes is news to ours.
-    """
+    """Wait until nobody has written for a while."""
     last = [0, time.monotonic()]
 
     def quiet() -> bool:

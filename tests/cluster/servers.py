@@ -140,6 +140,10 @@ class OwnPlane(Plane):
             lambda: self.kube("default").find("serviceaccounts", "default"),
         )
 
+    def stop_manager(self) -> None:
+        """End Kubernetes' own controllers: what there is stays as it is."""
+        processes.stop(self._running.pop("kube-controller-manager"))
+
     def install(self, crds: Path) -> None:
         """Apply the CRDs of a folder and wait until the API server serves them."""
         asked = self.kube()
