@@ -229,6 +229,7 @@ class Handling:
             await self.live.turn(scan.revision)
         if self.reducing is not None:
             await self._reduce(self.reducing, works[0], lane, given[entry.port], answer)
+            self._release(works)
             return
         since = time.perf_counter()
         try:
@@ -252,6 +253,13 @@ class Handling:
             self.look_done()
             answer = self.unstored.until(answer)
         await self._sending.send(works, given, result, answer)
+        self._release(works)
+
+    def _release(self, works: tuple[Work, ...]) -> None:
+        """Let go the bytes of messages that are done: they may be answered much later."""
+        self.letters.works = ()
+        for work in works:
+            work[1].payload = b""
 
     async def _takes(
         self, lane: Lane, header: Header, batch: Batch, given: dict[str, Batch]

@@ -34,7 +34,8 @@ class _Open:
     ledger: ScanLedger
     state: Any
     origin: str
-    last: Batch
+    time: float
+    """Of the last message; it alone is kept of it: a frame may be large."""
     changed: bool = False
     unsaved: bool = True
     number: int = 0
@@ -87,7 +88,7 @@ class Reducing:
         if failed:
             await self.keep(header, failed)  # before they count as failed
         scan.mark(lane, whole if not failed else _lost(whole), header.edition)
-        opened.changed, opened.last, opened.unsaved = True, whole, True
+        opened.changed, opened.time, opened.unsaved = True, whole.time, True
         size = sum(array.nbytes for array in part.arrays().values())
         port = self._operator.inputs[0].name
         self._tally.received(len(part), size, time.perf_counter() - since, port, header.time)
@@ -104,12 +105,12 @@ class Reducing:
                 ledger.replaced(lane, scan_id, header.edition)
                 fresh = ledger.correctable[scan_id] = ledger.opened(lane, whole.scan)
                 self._over[scan_id] = _Open(
-                    fresh, self.reducer.zero(whole.scan), root(header.lane), whole
+                    fresh, self.reducer.zero(whole.scan), root(header.lane), whole.time
                 )
         opened = self._open.get(scan_id) or self._over.get(scan_id)
         if opened is None:
             scan, state = ledger.open[scan_id], self.reducer.zero(whole.scan)
-            opened = self._open[scan_id] = _Open(scan, state, root(header.lane), whole)
+            opened = self._open[scan_id] = _Open(scan, state, root(header.lane), whole.time)
         return opened
 
     def _add(self, state: Any, part: Batch) -> tuple[Failed, ...]:
@@ -167,15 +168,14 @@ class Reducing:
         """What a checkpoint of a scan holds."""
         opened = self._open.get(scan_id) or self._over[scan_id]
         opened.unsaved = False
-        return {"state": opened.state, "number": opened.number, "time": opened.last.time}
+        return {"state": opened.state, "number": opened.number, "time": opened.time}
 
     def restored(self, ledger: ScanLedger, origin: str, data: Any) -> None:
         """Go on with a scan a former life left open, or one that is over and is to be corrected."""
-        last = Batch(scan=ledger.scan, start=0, stop=0, time=data["time"], lane=origin)
         state = _state.restore(self.reducer.zero(ledger.scan), data["state"])
         scans = self._over if ledger.scan.id in self._ledger.correctable else self._open
         scans[ledger.scan.id] = _Open(
-            ledger, state, origin, last, unsaved=False, number=data["number"]
+            ledger, state, origin, data["time"], unsaved=False, number=data["number"]
         )
 
     @property
@@ -204,9 +204,8 @@ class Reducing:
         """Give the result of a scan whose other frames will not come: all are accounted for."""
         opened = self._open.get(ledger.scan.id)
         if opened is None:
-            last = Batch(scan=ledger.scan, start=0, stop=0, time=time.time(), lane=ledger.origin)
             state = self.reducer.zero(ledger.scan)
-            opened = self._open[ledger.scan.id] = _Open(ledger, state, ledger.origin, last)
+            opened = self._open[ledger.scan.id] = _Open(ledger, state, ledger.origin, time.time())
         await self._close(opened, 0)
 
     def discard(self, scan_id: str) -> None:
@@ -248,7 +247,7 @@ class Reducing:
         await self._outlet.send(
             self._port,
             _covering(result, ledger, final=final).replace(
-                total=ledger.total, time=opened.last.time, lane=opened.origin
+                total=ledger.total, time=opened.time, lane=opened.origin
             ),
             lane=opened.origin,
             parent=ledger.scan.id.encode(),

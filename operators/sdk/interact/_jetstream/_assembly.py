@@ -41,6 +41,7 @@ async def assembled(client: Client, descriptor: Descriptor, stopped: Callable[[]
     buffer.seek(0)
     async for chunk in chunks(client, descriptor, stopped):
         buffer.write(chunk)
+        del chunk  # while the next one comes
     if buffer.tell() != descriptor.size:
         raise Broken(f"{buffer.tell()} bytes came of {descriptor.size}")
     return buffer.getvalue()
