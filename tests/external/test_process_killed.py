@@ -12,8 +12,10 @@ from interact_controller.external import failpoints
 from scenarios import stage as stages
 from scenarios.stage import Controller, Stage
 
-STEPS = (failpoints.SUBMITTED, failpoints.COLLECTED, failpoints.FINISHED)
-"""What nobody but the other side, nobody at all, and the status knows of; test_killed has every step."""
+FIRST = failpoints.POINTS[:5]
+"""Until the claim has the work's id."""
+LAST = failpoints.POINTS[5:10]
+"""Until the claim is released."""
 KILLED = -9
 MUTATING = ("create", "update", "patch", "delete")
 WITHIN_SECONDS = 60
@@ -67,19 +69,21 @@ def completed(stage: Stage, kube: client.Kube) -> client.Object:
     return found
 
 
+@pytest.mark.timeout(300)  # six controllers begin
+@pytest.mark.parametrize("steps", [FIRST, LAST], ids=["first", "last"])
 def test_killed_at_steps_in_turn_there_is_one_job_and_its_results(
-    stage: Stage, namespace: str, kube: client.Kube
+    stage: Stage, namespace: str, kube: client.Kube, steps: tuple[str, ...]
 ) -> None:
     create(kube)
 
-    for point in STEPS:
+    for point in steps:
         one = stage.controller(
             point, INTERACT_WATCH_NAMESPACES=namespace, INTERACT_LEASE_SECONDS="600",
             INTERACT_FAILPOINT=f"{point}=kill",
         )  # fmt: skip
         assert dead(one) == KILLED, one.words[-2000:]
         stage.kube.delete("leases", stages.AGENT, stage.system)  # nobody waits ten minutes
-        if point == failpoints.SUBMITTED:
+        if point in {failpoints.SUBMITTED, failpoints.TOLD}:
             end_pod(kube)
     stage.controller("last", INTERACT_WATCH_NAMESPACES=namespace)
 
