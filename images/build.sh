@@ -4,11 +4,12 @@
 #   BASE    the Python image they begin with             (python:3.12-slim)
 #   PREFIX  what names begin with: PREFIX/controller:TAG  (interact)
 #   TAG     their tag                                     (latest)
+#   SSH     no leaves ssh out of the controller's, which then needs no network  (yes)
 #   ONLY    names to build, with what they begin with     (all)
 set -eu
 cd "$(dirname "$0")/.."
-: "${BASE:=python:3.12-slim}" "${PREFIX:=interact}" "${TAG:=latest}" "${ONLY:=}"
-export BASE PREFIX TAG
+: "${BASE:=python:3.12-slim}" "${PREFIX:=interact}" "${TAG:=latest}" "${ONLY:=}" "${SSH:=yes}"
+export BASE PREFIX TAG SSH
 
 if docker buildx version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
   # shellcheck disable=SC2086  # one word for each target
@@ -23,16 +24,16 @@ wanted() {
   case " ${ONLY:-$1} " in *" $1 "*) true ;; *) false ;; esac
 }
 store="buildah --storage-driver vfs"
-build() { # name, image below it, Containerfile, context; what had the name before is removed
+build() { # name, image below it, Containerfile, context, another argument; what had the name before is removed
   echo "building $PREFIX/$1:$TAG"
   before=$($store images --quiet "$PREFIX/$1:$TAG" 2>/dev/null || true)
   $store build --isolation chroot --quiet --pull=false \
-    --build-arg BASE="$2" --tag "$PREFIX/$1:$TAG" --file "$3" "$4" >/dev/null
+    --build-arg BASE="$2" ${5:+--build-arg "$5"} --tag "$PREFIX/$1:$TAG" --file "$3" "$4" >/dev/null
   after=$($store images --quiet "$PREFIX/$1:$TAG")
   [ "${before:-$after}" = "$after" ] || $store rmi "$before" >/dev/null 2>&1 || true
 }
 build base "$BASE" images/base/Containerfile .
-if wanted controller; then build controller "$PREFIX/base:$TAG" images/controller/Containerfile .; fi
+if wanted controller; then build controller "$PREFIX/base:$TAG" images/controller/Containerfile . "SSH=$SSH"; fi
 if wanted nats; then build nats "$BASE" images/nats/Containerfile .; fi
 stem=no
 for file in operators/*/Containerfile; do

@@ -2,6 +2,7 @@
 variable "BASE" { default = "python:3.12-slim" }
 variable "PREFIX" { default = "interact" }
 variable "TAG" { default = "latest" }
+variable "SSH" { default = "yes" }
 
 group "default" {
   targets = ["controller", "nats", "operators"]
@@ -20,7 +21,7 @@ target "base" {
 target "controller" {
   dockerfile = "images/controller/Containerfile"
   contexts   = { below = "target:base" }
-  args       = { BASE = "below" }
+  args       = { BASE = "below", SSH = SSH }
   tags       = ["${PREFIX}/controller:${TAG}"]
 }
 
