@@ -146,6 +146,8 @@ class Plane:
             for line in lines:
                 if not line.endswith("\n"):  # being written
                     break
+                if not all(word in line for word in (user_agent, user, namespace)):
+                    continue  # most lines are somebody else's
                 event = json.loads(line)
                 if (
                     event.get("userAgent", "").startswith(user_agent)

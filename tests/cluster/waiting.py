@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.1
 WITHIN_SECONDS = 30.0
 
 Seen = TypeVar("Seen")
