@@ -48,6 +48,7 @@ from interact._reducer import (
 )
 from interact._scan import Calibration, Scan, Tombstone, positions
 from interact._signature import Latest, Resume, Zip
+from interact._streamed import Piece, Rows, Streamed
 
 if TYPE_CHECKING:
     from interact.external_operator import ExternalOperator
@@ -70,14 +71,17 @@ __all__ = [
     "OperatorError",
     "Param",
     "Picture",
+    "Piece",
     "Progress",
     "Reducer",
     "Resume",
+    "Rows",
     "Scan",
     "ScanImage",
     "SettingsError",
     "Slots",
     "SparseFrames",
+    "Streamed",
     "Tombstone",
     "TooLarge",
     "TransientError",

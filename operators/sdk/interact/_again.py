@@ -129,7 +129,7 @@ def lost(part: Parts, given_up: Given) -> Failed:
 def _frames(given: Parts) -> list[int] | None:
     """Numbers of the frames that can be tried alone; None where a message is one thing."""
     first = next(iter(given.values()))
-    if any(isinstance(batch, Image | Bytes) for batch in given.values()) or len(first) <= 1:
+    if not all(batch.divisible for batch in given.values()) or len(first) <= 1:
         return None
     return [int(number) for number in first.index]
 

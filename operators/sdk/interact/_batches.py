@@ -58,6 +58,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return self.index
         return positions(scan, self.index)
 
+    @property
+    def divisible(self) -> bool:
+        """Whether its frames can be tried one by one."""
+        return self.kind not in WHOLE_KINDS
+
     def arrays(self) -> dict[str, Array]:
         """The named arrays that travel, in the order of the wire."""
         return {name: a for name, a in (("y", self.y), ("x", self.x)) if a is not None}
@@ -331,6 +336,9 @@ class Bytes(Batch, frozen=True, kw_only=True, eq=False):
     def arrays(self) -> dict[str, Array]:
         return {"data": np.frombuffer(self.data, np.uint8), **Batch.arrays(self)}
 
+
+WHOLE_KINDS = frozenset(("image", "bytes"))
+"""Kinds of messages that are no frames."""
 
 KINDS: Mapping[str, type[Batch]] = {
     kind.kind: kind for kind in (Batch, DenseFrames, SparseFrames, Values, Image, Bytes)

@@ -5,14 +5,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from interact._batches import Batch
-from interact._errors import TimedOut
+from interact._batches import WHOLE_KINDS, Batch
+from interact._chunks import Unread
+from interact._errors import BatchError, TimedOut
 from interact._kernel import Done, Kernel, Outputs
 from interact._operator import Operator
+from interact._streamed import Streamed, reading
 from interact._watchdog import Watchdog
-
-_WHOLE = frozenset(("image", "bytes"))
-"""Kinds of messages that are no frames."""
 
 
 class Caller:
@@ -78,7 +77,7 @@ class Caller:
             TransientError: If the kernel asks for another try.
         """
         for part in given.values():
-            if len(part) or part.kind in _WHOLE:
+            if len(part) or part.kind in WHOLE_KINDS:
                 break
         else:
             return Done(dict(self.nothing))
@@ -102,6 +101,8 @@ class Caller:
         """Call an asynchronous kernel; frames it fails on are found as others' are."""
         try:
             return Done(await self._once(given))
+        except Unread:
+            raise
         except Exception as error:  # whatever a kernel raises concerns its frames
             search = self._kernel.search(given, error, last=last)
         step: Callable[[], Mapping[str, Batch]] = partial(next, search)
@@ -111,6 +112,8 @@ class Caller:
                 self._kernel.before_again()
                 try:
                     step = partial(search.send, await self._once(part))
+                except Unread:
+                    raise
                 except Exception as error:
                     step = partial(search.throw, error)
         except StopIteration as found:
@@ -118,6 +121,18 @@ class Caller:
             return done
 
     async def _once(self, given: Mapping[str, Batch]) -> Outputs:
+        if not self._operator.streamed:
+            return await self.once(given)
+        async with reading(given):
+            return await self.once(given)
+
+    async def once(self, given: Mapping[str, Batch]) -> Outputs:
+        """Call an asynchronous kernel once.
+
+        Raises:
+            TimedOut: If it does not end in time.
+            Exception: What it raises.
+        """
         kernel, operator = self._kernel, self._operator
         ports = [given.get(p.name, kernel.side.get(p.name)) for p in operator.inputs]
         limit = asyncio.timeout(self._seconds)
@@ -128,12 +143,17 @@ class Caller:
             if limit.expired():
                 raise TimedOut(self._seconds) from error
             raise
+        if isinstance(returned, Streamed):
+            raise BatchError(
+                f"operator {operator.name} returned its streamed input; return what is made of it, "
+                "for example frames.values(…), or None"
+            )
         return kernel.outputs(returned, given)
 
 
 def empty(given: Mapping[str, Batch]) -> bool:
     """Whether a message has nothing for a kernel: its coverage only."""
     for part in given.values():  # noqa: SIM110  # a generator costs as much as a kernel's call
-        if len(part) or part.kind in _WHOLE:
+        if len(part) or part.kind in WHOLE_KINDS:
             return False
     return True

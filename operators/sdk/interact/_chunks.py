@@ -26,6 +26,18 @@ ENCODING = "chunked"
 _KEY = "chunks"
 
 
+class Unread(Exception):  # noqa: N818  # caught where it is raised for
+    """A large message that cannot be read."""
+
+
+class Gone(Unread):
+    """The group was swept: its message was done with, or is sent again under another name."""
+
+
+class Broken(Unread):
+    """A chunk is missing or changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the chunks of a port go.

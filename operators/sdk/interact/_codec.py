@@ -129,6 +129,21 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
             if 0 in shape
             else np.ndarray(shape, _DTYPES[place.dtype], payload, body + place.offset)
         )
+    common = _common(header, arrays)
+    try:
+        return header, build(common, arrays)
+    except (BatchError, KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
+        raise WireError(f"{header.kind} arrays", list(arrays), f"incomplete ({error})") from error
+
+
+def frames_of(header: Header, arrays: Mapping[str, Array]) -> Batch:
+    """What a header says of its frames; of ``arrays`` only their coordinates are taken."""
+    common = _common(header, arrays)
+    common["attributes"] = {key: one for key, one in header.attributes.items() if key != "_"}
+    return Batch(**common)
+
+
+def _common(header: Header, arrays: Mapping[str, Array]) -> dict[str, Any]:
     common: dict[str, Any] = {
         "scan": wire.decoded_scan(header),
         "start": header.start,
@@ -142,10 +157,7 @@ def decode(payload: bytes) -> tuple[Header, Batch]:
     }
     if "y" in arrays or "x" in arrays:
         common.update(y=arrays.get("y"), x=arrays.get("x"))
-    try:
-        return header, build(common, arrays)
-    except (BatchError, KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
-        raise WireError(f"{header.kind} arrays", list(arrays), f"incomplete ({error})") from error
+    return common
 
 
 def _unreadable(header: Header) -> WireError:

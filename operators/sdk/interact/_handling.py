@@ -10,11 +10,12 @@ from typing import Any
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.wire import Header, WireError
 
-from interact import _codec, _redrive
+from interact import _codec, _redrive, _streamed
 from interact._answering import Answering
 from interact._attempts import Attempts
 from interact._batches import Batch
 from interact._calling import Caller
+from interact._chunks import Gone, Unread
 from interact._collecting import Collecting, covered
 from interact._computing import Computing, Guards, Work
 from interact._coverage import Lane, Ledger
@@ -35,6 +36,7 @@ from interact._outlet import Outlet, ending
 from interact._ports import Broker, Delivery, Stored
 from interact._reducing import Reducing
 from interact._sending import Sending, lane_of
+from interact._streamed import Streamed
 from interact._tally import Tally
 from interact._unstored import Unstored
 
@@ -95,6 +97,7 @@ class Handling:
         )
         self.computing = Computing(caller, self.attempts, self.ledger, self._settled)
         self._broker = broker
+        self._streamed = bool(operator.streamed)
         self._kinds = {entry.port: {*entry.types, "none", "end"} for entry in config.inputs}
 
     async def _settled(self) -> None:
@@ -134,7 +137,10 @@ class Handling:
         if delivery.attempt > 1:
             self.tally.redelivered += 1
         try:
-            header, batch = _codec.decode(delivery.payload)
+            if self._streamed:
+                header, batch = await _streamed.opened(self._broker, delivery)
+            else:
+                header, batch = _codec.decode(delivery.payload)
             if header.kind not in self._kinds[entry.port]:
                 _check_kind(entry, header.kind)
             said = ending(header) if header.kind == "end" else None
@@ -143,6 +149,9 @@ class Handling:
                 entry.port, delivery.payload, error, stored=partial(self.holding.done, delivery),
                 came=(entry, delivery),
             )  # fmt: skip
+            return
+        except Unread as error:
+            await self._unread(entry, delivery, error)
             return
         if header.edition:
             ours = _redrive.received(header, batch, self.config.operator, entry.port)
@@ -240,8 +249,12 @@ class Handling:
         except TransientError as error:
             self._try_later(works, tries, error)
             return
+        except Unread as error:
+            await self._unread(entry, delivery, error)
+            return
         seconds, frames = time.perf_counter() - since, len(given[entry.port])
-        self.tally.received(frames, len(delivery.payload), seconds, entry.port, header.time)
+        size = batch.size if isinstance(batch, Streamed) else len(delivery.payload)
+        self.tally.received(frames, size, seconds, entry.port, header.time)
         for half, other, _, _ in works[1:]:
             self.tally.joined(half.port, frames, len(other.payload))
         if result.failed:
@@ -254,6 +267,17 @@ class Handling:
             answer = self.unstored.until(answer)
         await self._sending.send(works, given, result, answer)
         self._release(works)
+
+    async def _unread(self, entry: InputConfig, delivery: Delivery, error: Unread) -> None:
+        """The chunks of a message are not there: it was done with, or it is kept as it is."""
+        if isinstance(error, Gone):
+            await self.holding.done(delivery)
+            return
+        stored = partial(self.holding.done, delivery)
+        wrong = WireError("chunks", str(error), "the message cannot be read")
+        await self.letters.undecodable(
+            entry.port, delivery.payload, wrong, stored=stored, came=(entry, delivery)
+        )
 
     def _release(self, works: tuple[Work, ...]) -> None:
         """Let go the bytes of messages that are done: they may be answered much later."""

@@ -1,6 +1,6 @@
 """Where an operator's messages come from, opened and closed together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 
 from interact_api.config import InputConfig, OperatorConfig
@@ -13,7 +13,22 @@ PREFETCH_BYTES = 16 << 20
 class Inlets:
     """The durable consumers of one replica."""
 
-    def __init__(self, config: OperatorConfig, broker: Broker, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: OperatorConfig,
+        broker: Broker,
+        wake: Callable[[], None],
+        streamed: Collection[str] = (),
+    ) -> None:
+        """Begin.
+
+        Args:
+            config: Names the consumers.
+            broker: Where they are.
+            wake: Called when something has arrived.
+            streamed: Ports whose messages are read in pieces.
+        """
+        self._streamed = streamed
         self._entries = [entry for entry in config.inputs if entry.join != "latest"]
         self._broker = broker
         self._wake = wake
@@ -23,9 +38,14 @@ class Inlets:
     async def start(self) -> None:
         """Begin to fetch."""
         for entry in self._entries:
+            more = {"streamed": True} if entry.port in self._streamed else {}
             inlet = await self._stack.enter_async_context(
                 self._broker.consume(
-                    entry.stream, entry.durable, wake=self._wake, max_bytes=PREFETCH_BYTES
+                    entry.stream,
+                    entry.durable,
+                    wake=self._wake,
+                    max_bytes=PREFETCH_BYTES,
+                    **more,
                 )
             )
             self.open.append((entry, inlet))

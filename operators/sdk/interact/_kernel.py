@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from interact._batches import Batch, Bytes, Image, check_same_frames
+from interact._batches import WHOLE_KINDS, Batch, check_same_frames
 from interact._errors import BatchError, TooLarge, TransientError
 from interact._operator import Operator
 from interact._scan import gaps
@@ -172,7 +172,7 @@ class Kernel:
         self, given: Mapping[str, Batch], error: Exception, *, last: bool
     ) -> Generator[Mapping[str, Batch], Outputs, tuple[Failed, ...]]:
         frames = min((len(batch) for batch in given.values()), default=0)
-        whole = any(isinstance(batch, Image | Bytes) for batch in given.values())
+        whole = not all(batch.divisible for batch in given.values())
         if whole or frames <= 1 or len({len(b) for b in given.values()}) > 1:
             return (failure(given, error),)
         middle = frames // 2
@@ -219,7 +219,7 @@ def _without(given: Mapping[str, Batch], failed: tuple[Failed, ...]) -> dict[str
     lost = np.concatenate([b.index for failure in failed for b in failure.part.values()])
     left: dict[str, Batch] = {}
     for port, batch in given.items():
-        if isinstance(batch, Image | Bytes):
+        if batch.kind in WHOLE_KINDS:
             return {port: Batch(**{**batch.frame(), "stop": batch.start, "tombstones": ()})}
         left[port] = batch.select(~np.isin(batch.index, lost), reason="failed")
     return left

@@ -16,6 +16,7 @@ from interact._identity import identity
 from interact._kernel import MOST_WORDS, Failed
 from interact._ports import Broker, Delivery
 from interact._scan import Tombstone
+from interact._streamed import Streamed
 from interact._tally import Tally
 
 IMAGE_VARIABLE = "INTERACT_IMAGE"
@@ -118,6 +119,8 @@ class Letters:
         }
 
     async def _keep(self, header: Header, port: str, part: Batch, why: Mapping[str, Json]) -> None:
+        if isinstance(part, Streamed):
+            part = await part.whole()
         part = alone(part)
         label = f"dead.{port}" if "joined" in why else "dead"
         name = identity(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import (
     Any,
     Literal,
@@ -70,6 +70,11 @@ class Operator:
     dependencies: tuple[Callable[..., Iterator[Any]], ...] = ()
     wants_resume: bool = False
     triggers: list[Trigger] = dataclasses.field(default_factory=list)
+
+    @property
+    def streamed(self) -> frozenset[str]:
+        """Inputs that are read in pieces."""
+        return frozenset(port.name for port in self.inputs if port.streamed)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the kernel as it was written; for tests. Parameters left out take their defaults."""
@@ -292,6 +297,7 @@ def _kernel(
         )  # fmt: skip
     ports, found, _ = signature(title, function, skip=len(generators))
     plain = [port for port in ports if port.join == "none"]
+    _check_streamed(title, ports, awaits=inspect.iscoroutinefunction(function))
     if len(plain) > 1 and not all(port.optional for port in plain):
         raise OperatorError(
             f"operator {title}: {', '.join(port.name for port in plain)} arrive one at a time; annotate "
@@ -325,6 +331,7 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
     arguments = list(inspect.signature(function.add).parameters)
     part = get_type_hints(function.add, include_extras=True).get(arguments[2])
     port = port_of(title, arguments[2], part)
+    _check_streamed(title, (port,), awaits=False)
     hints_of_result = get_type_hints(function.result, include_extras=True)
     if "return" not in hints_of_result:
         raise OperatorError(
@@ -346,3 +353,12 @@ def _reducer(title: str, function: type, outputs: Mapping[str, Any] | None) -> O
         outputs_of(title, returned, outputs),
         found,
     )
+
+
+def _check_streamed(title: str, ports: Sequence[Port], *, awaits: bool) -> None:
+    name = next((port.name for port in ports if port.streamed), "")
+    if name and not awaits:
+        raise OperatorError(
+            f"operator {title}: {name} is Streamed, which is read with 'async for': "
+            "write a kernel with 'async def'"
+        )

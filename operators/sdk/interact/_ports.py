@@ -87,9 +87,18 @@ class Broker(Protocol):
         ...
 
     def consume(
-        self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int
+        self,
+        stream: str,
+        durable: str,
+        *,
+        wake: Callable[[], None],
+        max_bytes: int,
+        streamed: bool = False,
     ) -> AbstractAsyncContextManager[Inlet]:
-        """Fetch from a durable consumer; ``wake`` is called when something has arrived."""
+        """Fetch from a durable consumer; ``wake`` is called when something has arrived.
+
+        Large messages come whole, or ``streamed``: as what stands for their chunks.
+        """
         ...
 
     def follow(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 from interact._batches import Batch
 from interact._errors import OperatorError
 from interact._parameters import Declared, Parameter, parameter
+from interact._streamed import Streamed
 
 T = TypeVar("T")
 
@@ -46,7 +47,8 @@ class Resume:
 class Port:
     """A typed port; ``types`` are kinds of batches, ``optional`` that the kernel takes None.
 
-    ``ordered`` says that its messages are to come in the order of their index.
+    ``ordered`` says that its messages are to come in the order of their index, ``streamed`` that the
+    kernel reads them in pieces.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Port:
     join: Literal["none", "zip", "latest"] = "none"
     optional: bool = False
     ordered: bool = False
+    streamed: bool = False
 
     def spec(self) -> dict[str, Any]:
         """The port as the operator's YAML has it."""
@@ -106,12 +109,21 @@ def port_of(title: str, name: str, hint: Any) -> Port:
         )
     joins = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Join)]
     optional = any(member is type(None) for member in get_args(hint))
-    return Port(name, kinds, joins[0].how if joins else "none", optional)
+    how = joins[0].how if joins else "none"
+    inner = get_args(hint)[0] if joins else hint
+    streamed = get_origin(inner) is Streamed
+    if streamed and joins:
+        raise OperatorError(
+            f"operator {title}: {name} is Streamed and joined; join what a kernel makes of it"
+        )
+    return Port(name, kinds, how, optional, streamed=streamed)
 
 
 def _types(hint: Any) -> tuple[str, ...]:
     """Kinds of batches an annotation names; none if it names anything else."""
     if get_origin(hint) is Annotated:
+        return _types(get_args(hint)[0])
+    if get_origin(hint) is Streamed:
         return _types(get_args(hint)[0])
     members = get_args(hint) if get_origin(hint) in {typing.Union, type(int | str)} else (hint,)
     kinds = [m for m in members if m is not type(None)]

@@ -54,7 +54,7 @@ class Worker:
         self._guards = guards or Guards()
         self.handling = self._handles(broker, replica)
         self.live.use = self._use
-        self._inlets = Inlets(config, broker, self._wake.set)
+        self._inlets = Inlets(config, broker, self._wake.set, operator.streamed)
         self._broker = broker
         self._stop = asyncio.Event()
         self._triggers: Triggers | None = None

@@ -10,7 +10,7 @@ from contextlib import suppress
 from nats.aio.client import Client
 
 from interact import _chunks
-from interact._chunks import Descriptor
+from interact._chunks import Broken, Descriptor, Gone
 from interact._jetstream import _asking
 
 logger = logging.getLogger(__name__)
@@ -18,14 +18,6 @@ logger = logging.getLogger(__name__)
 AGAIN_SECONDS = 0.2
 TRIES = 10
 """Looks for a chunk that should be there: a copy of the stream may be behind."""
-
-
-class Gone(Exception):  # noqa: N818  # no error: nobody needs the message any more
-    """The group was swept: its message was done with, or is sent again under another name."""
-
-
-class Broken(Exception):  # noqa: N818  # caught where it is raised for
-    """A chunk is missing or changed."""
 
 
 async def assembled(client: Client, descriptor: Descriptor, stopped: Callable[[], bool]) -> bytes:
@@ -39,9 +31,9 @@ async def assembled(client: Client, descriptor: Descriptor, stopped: Callable[[]
     buffer.seek(descriptor.size - 1)
     buffer.write(b"\0")  # all of it at once: growing would copy
     buffer.seek(0)
-    async for chunk in chunks(client, descriptor, stopped):
-        buffer.write(chunk)
-        del chunk  # while the next one comes
+    async for part in chunks(client, descriptor, stopped):
+        buffer.write(part)
+        del part  # while the next one comes
     if buffer.tell() != descriptor.size:
         raise Broken(f"{buffer.tell()} bytes came of {descriptor.size}")
     return buffer.getvalue()
@@ -57,15 +49,15 @@ async def chunks(
         Broken: If they are not what was sent.
     """
     digest = hashlib.sha256()
-    following = asyncio.ensure_future(_chunk(client, descriptor, 0, stopped))
+    following = asyncio.ensure_future(chunk(client, descriptor, 0, stopped))
     try:
         for number in range(1, descriptor.count + 1):
-            chunk = await following
+            found = await following
             if number < descriptor.count:
-                following = asyncio.ensure_future(_chunk(client, descriptor, number, stopped))
-            digest.update(chunk)
-            yield chunk
-            del chunk
+                following = asyncio.ensure_future(chunk(client, descriptor, number, stopped))
+            digest.update(found)
+            yield found
+            del found
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError, Gone, Broken):
@@ -74,9 +66,15 @@ async def chunks(
         raise Broken(f"digest {digest.hexdigest()} is not {descriptor.digest}")
 
 
-async def _chunk(
+async def chunk(
     client: Client, descriptor: Descriptor, number: int, stopped: Callable[[], bool]
 ) -> bytes:
+    """One chunk, by its number from 0.
+
+    Raises:
+        Gone: If nobody needs it any more, or ``stopped`` says so.
+        Broken: If it is not there.
+    """
     subject = f"{descriptor.subject}.{number}"
     tries = 0
     while not stopped():

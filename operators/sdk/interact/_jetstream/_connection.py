@@ -111,6 +111,8 @@ class JetStream:
         self.tend = self.large.tend
         self.publish_large = self.large.publish
         self.whole = self.large.whole
+        self.chunks = self.large.chunks
+        self.chunk = self.large.chunk
         self._lost = lost
         lost.append(self.window.forget)
         self._buckets: dict[str, KeyValue] = {}
@@ -131,10 +133,17 @@ class JetStream:
 
     @asynccontextmanager
     async def consume(
-        self, stream: str, durable: str, *, wake: Callable[[], None], max_bytes: int = 16 << 20
+        self,
+        stream: str,
+        durable: str,
+        *,
+        wake: Callable[[], None],
+        max_bytes: int = 16 << 20,
+        streamed: bool = False,
     ) -> AsyncIterator["Pull"]:
         """Fetch from a durable consumer, continuously, with bounded prefetch."""
-        pull = Pull(self.client, stream, durable, wake, max_bytes, self.large.assembled)
+        whole = None if streamed else self.large.assembled
+        pull = Pull(self.client, stream, durable, wake, max_bytes, whole)
         self._lost.append(pull.forget)
         try:
             await pull.start()

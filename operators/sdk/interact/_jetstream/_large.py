@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from interact_api.wire import Header
@@ -100,7 +100,7 @@ class Large:
         descriptor = _chunks.described(payload)
         if descriptor is None:
             return payload
-        with suppress(_assembly.Gone, _assembly.Broken):
+        with suppress(_chunks.Gone, _chunks.Broken):
             async with aclosing(_assembly.chunks(self._client, descriptor, bool)) as found:
                 async for chunk in found:
                     return chunk
@@ -112,15 +112,23 @@ class Large:
         """The same where the descriptor is known."""
         try:
             return await _assembly.assembled(self._client, descriptor, stopped)
-        except _assembly.Gone:
+        except _chunks.Gone:
             return None
-        except _assembly.Broken as error:
+        except _chunks.Broken as error:
             logger.warning("a large message cannot be read: %s", error)
             return payload  # not decodable: it is kept as a dead letter
 
-    def chunks(self, descriptor: Descriptor, stopped: Stopped = bool) -> AsyncIterator[bytes]:
+    def chunks(self, descriptor: Descriptor, stopped: Stopped = bool) -> AsyncGenerator[bytes]:
         """The chunks of a message one after the other, one fetched ahead."""
         return _assembly.chunks(self._client, descriptor, stopped)
+
+    async def chunk(self, descriptor: Descriptor, number: int) -> bytes:
+        """One of them.
+
+        Raises:
+            Unread: If it is not there.
+        """
+        return await _assembly.chunk(self._client, descriptor, number, bool)
 
 
 def _told(task: "asyncio.Task[None]") -> None:

@@ -85,7 +85,8 @@ class Pull:
     durable: str
     wake: Callable[[], None]
     max_bytes: int
-    assembled: Assembled
+    assembled: Assembled | None
+    """Puts large messages together; without it they are given as they are."""
     _arrived: "deque[Held]" = field(default_factory=deque)
     _wanted: int = 0
     _depth: int = 2
@@ -122,6 +123,8 @@ class Pull:
 
     async def _fetched(self, held: Held, chunks: Descriptor) -> bool:
         """Put a large message together; it stays among those ahead meanwhile."""
+        if self.assembled is None:
+            return True
         payload = await self.assembled(chunks, held.payload, lambda: self._stopped)
         if not self._arrived or self._arrived[0] is not held:
             return False  # stopped meanwhile, and handed back
@@ -173,12 +176,16 @@ class Pull:
         self._wanted = 0
 
     def _deep(self) -> int:
-        """How many messages to hold or expect: all of a window of bytes, at least two."""
+        """How many messages to hold or expect: all of a window of bytes, at least two.
+
+        Whoever reads messages in pieces has one: while they come in one piece, that may be much.
+        """
+        least = 2 if self.assembled is not None else 1
         if not self._seconds:
-            return 2
+            return least
         share = PREFETCH_SECONDS / self._seconds
         return max(
-            2, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share))
+            least, min(PREFETCH_MESSAGES, int(self.max_bytes / max(self._weight, 1)), int(share))
         )
 
     async def _told(self, message: Msg) -> None:
