@@ -1,6 +1,7 @@
 """The numbers of a pipeline's status: operators, edges, scans."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,7 +82,20 @@ def operators(
             delay_p99_seconds=rounded(pace.delay_p99 or 0.0),
             scale_message=scaled.why if scaled is not None else "",
             dead_letters=kept.by_operator.get(one.operator, 0) if kept is not None else 0,
+            **_runs_of(observed, desired, one.operator),
         )
+
+
+def _runs_of(observed: Observed, desired: Desired, operator: str) -> dict[str, dict[str, int]]:
+    """The field with the runs of an external operator; none for others."""
+    if not desired.configs[operator].most_runs:
+        return {}
+    return {"external_runs": runs(phase for name, phase in observed.runs if name == operator)}
+
+
+def runs(phases: Iterable[str]) -> dict[str, int]:
+    """How many external runs there are in each phase, sorted."""
+    return dict(sorted(Counter(phases).items()))
 
 
 def rounded(rate: float) -> float:

@@ -39,7 +39,8 @@ class Observed:
 
     ``operators`` are by `OperatorRef.key`; ``unusable`` says, for the keys that are not there, why.
     ``streams`` is None, and ``broker_words`` says why, where NATS does not answer. ``scaled`` has the
-    operators whose replicas follow what is pending.
+    operators whose replicas follow what is pending; ``runs`` the operator and the phase of each
+    external run of the pipeline's messages.
     """
 
     pipeline: Pipeline
@@ -54,6 +55,7 @@ class Observed:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     broker_words: str = ""
     scaled: Mapping[str, Scaled] = field(default_factory=dict[str, Scaled])
+    runs: tuple[tuple[str, str], ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -173,6 +175,7 @@ async def observe(
         streams=streams,
         parameters=parameters,
         broker_words=words,
+        runs=tuple(store.phases(namespace, name)),
     )
 
 

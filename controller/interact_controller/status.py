@@ -19,7 +19,7 @@ from interact_controller.seen import Manifest
 from interact_controller.verdicts import FALSE, TRUE, Verdict, verdicts
 
 _LONGEST: Final = 4000
-_KEPT: Final = ("operators", "edges", "scans", "deadLetters", "deadLettersEver")
+_KEPT: Final = ("operators", "edges", "scans", "externalRuns", "deadLetters", "deadLettersEver")
 """What a status tells on where nothing newer can be said."""
 
 
@@ -163,6 +163,8 @@ def _numbers(
     )
     sources = [one for one in observed.board.of(observed.name) if one.is_source]
     rate = sum(one.rates()[0] for one in sources) if desired.stage is Stage.RUNNING else 0.0
+    if observed.runs or any(one.most_runs for one in desired.configs.values()):
+        told["external_runs"] = figures.runs(phase for _, phase in observed.runs)
     return {
         "operators": operators,
         **told,

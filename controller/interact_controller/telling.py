@@ -19,6 +19,7 @@ FIGURES: Final = frozenset(
         "ackPendingMessages",
         "oldestMessageTime",
         "deadLettered",
+        "externalRuns",
         "deadLetters",
         "deadLettersEver",
         "kernelSecondsPerMessage",

@@ -58,6 +58,9 @@ class OperatorState(Model):
         default=0.0, ge=0, description="The same, for 99 of a hundred."
     )
     dead_letters: Int = Field(default=0, ge=0, description="Its messages that are kept aside.")
+    external_runs: Annotated[dict[str, Int], Field(max_length=16), Present] = Field(
+        default_factory=dict, description="Number of its messages' external runs by phase."
+    )
     scale_message: Text = Field(
         default="", description="Why it has this number of replicas, where what is pending says."
     )

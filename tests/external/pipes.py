@@ -12,7 +12,7 @@ from cluster import waiting
 from cluster.kube import Object
 from external.desk import Desk
 from external.rig import Rig
-from interact import Scan, Values, _jetstream, _relaying, _runtime, _spec, operator, source
+from interact import Scan, Values, _codec, _jetstream, _relaying, _runtime, _spec, operator, source
 from interact._batches import Batch
 from interact._errors import BrokerError
 from interact._operator import Operator
@@ -30,7 +30,7 @@ from interact_controller.external.office import Given, Office
 from interact_controller.external.shelf import ReleaseShelf
 from interact_controller.policy import Policy
 from interact_controller.seen import Key, Kind
-from interact_controller.store import Objects
+from interact_controller.store import Objects, key_of
 
 MIB = 2**20
 WITHIN_SECONDS = 60.0
@@ -99,6 +99,14 @@ class Pipes:
             found, key=lambda one: int(one["metadata"]["labels"]["interact.science/index"])
         )
 
+    def in_order(self) -> list[Any]:
+        """What arrived, by index."""
+        return sorted(self.arrived, key=lambda one: one.start)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the relay says that it has to wait for."""
+        return self.tally.snapshot().warnings if self.tally is not None else ()
+
     # -- who works
 
     @asynccontextmanager
@@ -147,9 +155,9 @@ class Pipes:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             flow = Flow(self, plan, group, asyncio.Event())
             for one in reversed(self.operators):
-                group.create_task(
-                    _runtime.serve(one, plan.operators[one.name], broker, stop=flow.stop)
-                )
+                config = plan.operators[one.name]
+                tally = flow.tallies[one.name] = Tally(one.name, 0, one.role, config.run)
+                group.create_task(_runtime.serve(one, config, broker, stop=flow.stop, tally=tally))
             yield flow
             flow.stop.set()
 
@@ -172,17 +180,21 @@ class Running:
     office: Office
 
     async def hear(self) -> None:
-        """Take in what is there now, as a watch would, and wake all runs."""
+        """Take in what is there now, as a watch would, and wake all runs, also those that went."""
+        gone = set(self.objects.keys(Kind.EXTERNAL_RUN))
         for kind in (Kind.EXTERNAL_RUN, Kind.EXTERNAL_SYSTEM, Kind.OPERATOR, Kind.PIPELINE):
             here = "" if kind is Kind.EXTERNAL_SYSTEM else self.pipes.rig.kube.namespace
             async for page in self.lists.pages(kind, here):
                 for one in page:
                     self.objects.put(one)
-        self.wake()
+                    gone.discard(key_of(one))
+        for key in gone:
+            self.objects.drop(key)
+        self.wake(*gone)
 
-    def wake(self) -> None:
+    def wake(self, *more: Key) -> None:
         """Look at every run."""
-        for key in self.objects.keys(Kind.EXTERNAL_RUN):
+        for key in (*self.objects.keys(Kind.EXTERNAL_RUN), *more):
             self.office.wake(key)
 
 
@@ -194,6 +206,12 @@ class Flow:
     plan: Plan
     group: asyncio.TaskGroup
     stop: asyncio.Event
+    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the sink knows of every frame what became of it."""
+        return self.tallies["collect"].state == "done"
 
     @asynccontextmanager
     async def relay(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -213,11 +231,32 @@ class Flow:
                 stop.set()
                 await asyncio.wait({task})
 
-    async def letters(self) -> int:
-        """How many dead letters there are."""
+    async def asks(self, count: int) -> list[bytes]:
+        """So many questions of the relay, from now on."""
+        found: list[bytes] = []
+        config = self.plan.operators["fit"]
+        place = config.namespace, config.pipeline, config.operator
+
+        async def heard(message: Any) -> None:
+            found.append(message.data)
+
         async with self.pipes.connected() as broker:
-            info = await broker.context.stream_info(self.plan.operators["fit"].dead_letter_stream)
-            return int(info.state.messages)
+            await broker.client.subscribe(names.runs_subject(*place), cb=heard)
+            await eventually(lambda: len(found) >= count)
+        return found[:count]
+
+    async def letters(self) -> list[Batch]:
+        """The dead letters."""
+        stream = self.plan.operators["fit"].dead_letter_stream
+        async with self.pipes.connected() as broker:
+            info = await broker.context.stream_info(stream)
+            if not info.state.messages:
+                return []
+            found = [
+                await broker.context.get_msg(stream, number)
+                for number in range(info.state.first_seq, info.state.last_seq + 1)
+            ]
+        return [_codec.decode(one.data or b"")[1] for one in found]
 
 
 async def eventually(look: Callable[[], Any], within: float = WITHIN_SECONDS) -> Any:

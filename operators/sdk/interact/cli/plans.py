@@ -2,12 +2,13 @@
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from interact_api import graph, streams
 from interact_api.choices import Storage
 from interact_api.config import OperatorConfig
+from interact_api.external_places import external
 from interact_api.operator import InteractOperator
 from interact_api.parameters import Value
 from interact_api.pipeline import Pipeline
@@ -94,6 +95,7 @@ def plans(
     problems: list[str] = []
     for pipeline in pipelines:
         name = pipeline.metadata.name
+        problems += [f"Pipeline {name}: {words}" for words in _external(pipeline, operators)]
         try:
             found[name] = streams.plan(pipeline, operators, settings)
         except graph.GraphError as error:
@@ -102,6 +104,20 @@ def plans(
         raise CommandError(Exit.USAGE, *problems)
     by_name = {pipeline.metadata.name: pipeline for pipeline in pipelines}
     return LocalPlan(settings.installation, namespace, run, by_name, found, operators)
+
+
+def _external(pipeline: Pipeline, operators: Mapping[str, InteractOperator]) -> Iterator[str]:
+    """The external operators of a pipeline: their runs are made by a controller."""
+    for number, one in enumerate(pipeline.spec.operators):
+        operator = operators.get(one.operator_ref.key)
+        if operator is not None and external(operator):
+            execution = operator.spec.execution
+            yield (
+                f"spec.operators[{number}]: {one.name!r} ({operator.metadata.name}, driver "
+                f"{execution.driver}) is external, and a local run has no controller to make its "
+                "runs; apply the pipeline on a cluster (kubectl apply -f FILE), or use an operator with "
+                "execution.mode streaming in its place"
+            )
 
 
 def port_bytes(ports: int, physical: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from interact_api.plain import entries, mapping
 
+from interact.cli.cluster import loads
 from interact.cli.cluster.api import Object
 from interact.cli.cluster.columns import age, aligned, indented
 
@@ -144,7 +145,8 @@ def _said(one: Object, state: Object) -> list[str]:
         if state.get("scaleMessage")
         else ""
     )
-    return [text for text in (given, why, str(state.get("message", "")), *refused) if text]
+    said = (given, why, loads.runs(state), str(state.get("message", "")), *refused)
+    return [text for text in said if text]
 
 
 _COUNTS = {

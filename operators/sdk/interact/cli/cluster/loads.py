@@ -105,8 +105,15 @@ def loads(pipeline: Object) -> Iterator[Load]:
             redelivered=sum(edge.get("redelivered", 0) for edge in mine),
             dead=state.get("deadLetters", 0),
             stuck=any(edge.get("stuck") is True for edge in mine),
-            message=state.get("message") or state.get("scaleMessage", ""),
+            message=state.get("message") or state.get("scaleMessage", "") or runs(state),
         )
+
+
+def runs(state: Object) -> str:
+    """The external runs of an operator by phase, as "external runs: 1 FAILED, 3 RUNNING"."""
+    found = mapping(state.get("externalRuns"))
+    counts = ", ".join(f"{count} {phase}" for phase, count in sorted(found.items()))
+    return f"external runs: {counts}" if counts else ""
 
 
 def _time(text: str) -> datetime | None:
