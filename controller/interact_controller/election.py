@@ -122,8 +122,8 @@ class Lease:
 
     @property
     def longest(self) -> float:
-        """Seconds that `remaining` gives after each renewal that did not take long."""
-        return self._terms.patience - self._terms.pause / 2
+        """Seconds that `remaining` gives at any time while renewals do not take long."""
+        return self._terms.patience - 1.5 * self._terms.pause
 
     def hold(self) -> None:
         """Try to get the lease, then keep it, until `release`."""

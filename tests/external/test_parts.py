@@ -38,8 +38,8 @@ async def test_a_call_that_changes_things_waits_for_a_lease_that_lasts() -> None
     assert next(left, "asked three times") == "asked three times"
 
 
-async def test_a_call_never_outlasts_the_lease() -> None:
-    assert await Tenure(lambda: 5.0, longest=4.0).lasts(30.0) == 4.0
+async def test_a_call_never_outlasts_the_lease_nor_waits_for_a_fresh_one() -> None:
+    assert await Tenure(lambda: 5.0, longest=4.0).lasts(30.0) == 5.0
 
 
 async def test_without_a_lease_that_lasts_nothing_is_submitted() -> None:

@@ -27,7 +27,7 @@ class Tenure:
 
     Args:
         remaining: Seconds for which it leads even if it cannot renew.
-        longest: Seconds that ``remaining`` gives after each renewal.
+        longest: Seconds that ``remaining`` gives at any time while renewals do not take long.
     """
 
     def __init__(self, remaining: Callable[[], float], longest: float) -> None:
@@ -37,13 +37,17 @@ class Tenure:
     async def lasts(self, seconds: float) -> float:
         """Wait until the lease lasts for a call; how long the call may take, no longer than asked.
 
+        More is not waited for than the lease always lasts: whoever waited for a fresh one would
+        hold up all that come after.
+
         Raises:
             ClusterUnreachable: If it is not renewed meanwhile.
         """
         wanted = min(seconds, self._longest)
         for _ in range(LOOKS_PER_LEASE):
-            if self._remaining() >= wanted > 0:
-                return wanted
+            left = self._remaining()
+            if left >= wanted > 0:
+                return min(seconds, left)
             await asyncio.sleep(self._longest / LOOKS_PER_LEASE)
         words = f"the lease lasts for {self._remaining():.1f} s, a call takes up to {wanted:.1f} s"
         raise ClusterUnreachable(words)
