@@ -111,7 +111,7 @@ class Found:
 
 def found(runs: int, cap: int) -> Found:
     """Make runs while nobody looks after them, then start the controller and wait for the last."""
-    with served() as service, controller._stage() as stage:
+    with served() as service, controller._stage() as (_, stage):
         kube = stage.plane.kube(PLACE)
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}})
         kube.apply(_system(service.url, cap))
