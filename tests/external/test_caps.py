@@ -129,6 +129,16 @@ async def test_on_a_server_runs_come_in_order_and_never_more_than_the_cap(
     assert rig.claims() == []
 
 
+async def test_a_controller_that_begins_looks_at_them_in_their_turn(rig: Rig) -> None:
+    for index, name in [(1, "c"), (2, "b"), (3, "a")]:  # lists have them by name
+        run = rig.create(name)
+        marked = {"metadata": {"labels": {"interact.science/index": str(index)}}}
+        rig.kube.patch("externalruns", run, marked)
+
+    async with rig.controller() as controller:
+        assert names(tuple(controller.woken.keys)) == ["c", "b", "a"]
+
+
 async def test_the_cap_of_all_runs_holds_with_claims_of_runs_that_are_gone(
     rig: Rig, desk: Desk
 ) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from interact_api.plain import mapping
 
@@ -14,7 +14,7 @@ from interact_controller.errors import ClusterError, ControllerError
 from interact_controller.external import admission, failpoints, reading
 from interact_controller.external import claims as claiming
 from interact_controller.external.calls import Calls, Tenure
-from interact_controller.external.caps import Caps
+from interact_controller.external.caps import Caps, Turn
 from interact_controller.external.catalogue import Catalogue, purses
 from interact_controller.external.claims import Claim, Claims
 from interact_controller.external.deeds import Deeds
@@ -32,6 +32,9 @@ from interact_controller.seen import Key, Kind
 from interact_controller.store import Objects
 
 logger = logging.getLogger(__name__)
+
+FIRST: Final = Turn("", "", "")
+"""Whose turn came already, or never will."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,8 @@ class Office:
             self.caps.hold(claim.key, purses(claim.system, claim.operator))
             if self._given.policy.watches(claim.run.namespace):  # others we may not even look at
                 self.lanes.wake(_place(claim))
-        for key in self._given.objects.keys(Kind.EXTERNAL_RUN):
-            self._note(key)
+        turns = {key: self._note(key) for key in self._given.objects.keys(Kind.EXTERNAL_RUN)}
+        for key in sorted(turns, key=turns.__getitem__):  # those let in are looked at in turn
             self.lanes.wake(key)
 
     async def run(self) -> None:
@@ -203,17 +206,20 @@ class Office:
             await self.register.tell()
             await asyncio.sleep(max(1.0, self._given.bounds.status_seconds))
 
-    def _note(self, key: Key) -> None:
-        """A run that may be waiting takes its place before anybody is let in."""
+    def _note(self, key: Key) -> Turn:
+        """A run that may be waiting takes its place before anybody is let in; its turn."""
         manifest = self._given.objects.get(key)
         if manifest is None:
-            return
+            return FIRST
         try:
             found = self.catalogue.read(manifest)
         except ControllerError:
-            return
-        if admission.waiting(found) and not self.claims.of(key.namespace, key.name):
-            self.caps.wait(admission.candidate(found))
+            return FIRST
+        if not admission.waiting(found) or self.claims.of(key.namespace, key.name):
+            return FIRST
+        waits = admission.candidate(found)
+        self.caps.wait(waits)
+        return waits.turn
 
     async def _driver(self, claim: Claim) -> Driver:
         return await self.systems.driver(claim.driver, claim.system, None)
