@@ -19,8 +19,8 @@ MESSAGE: Final = "message"
 """The parameter of a run that has the message; no operator declares another of this name."""
 MOST_RUNS: Final = 8
 """Runs of an operator in a pipeline at once, where execution.maxRuns says nothing."""
-VALUES_LIMIT: Final = 64 * 2**10
-"""Bytes of JSON of a message's values that travel as a parameter."""
+NUMBERS: Final = 2048
+"""Most numbers of a message that travel as a parameter; more are an input."""
 
 
 class Outcome(StrEnum):

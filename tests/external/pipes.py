@@ -245,6 +245,13 @@ class Flow:
             await eventually(lambda: len(found) >= count)
         return found[:count]
 
+    async def read(self, name: str) -> bytes:
+        """An object, as bucket/name."""
+        bucket, _, rest = name.partition("/")
+        async with self.pipes.connected() as broker:
+            store = await broker.context.object_store(bucket)
+            return (await store.get(rest)).data or b""
+
     async def letters(self) -> list[Batch]:
         """The dead letters."""
         stream = self.plan.operators["fit"].dead_letter_stream

@@ -1,14 +1,20 @@
 """A message becomes a run, and its results a message: on a real API server and a real nats-server."""
 
+import hashlib
+import io
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 import pytest
 from external.desk import Desk
 from external.pipes import Pipes, eventually, parts
 from external.rig import Rig
+from interact import Image, Scan
 from interact._server import Server, nats_server
+from interact_api import names
 from interact_api.external import Observation, State
+from nats.js.errors import ObjectNotFoundError
 
 pytestmark = pytest.mark.nats
 
@@ -135,3 +141,32 @@ async def test_messages_wait_for_a_controller_that_is_away(pipes: Pipes) -> None
             await eventually(lambda: len(pipes.arrived) == 2)
 
     assert len(pipes.desk.jobs) == 2
+
+
+async def test_a_large_message_is_an_input_of_its_run(pipes: Pipes) -> None:
+    picture = Image(
+        scan=Scan("scan-1", (2, 3)), start=0, stop=6, total=6,
+        channels={"sum": np.arange(6.0).reshape(2, 3)},
+    )  # fmt: skip
+    pipes.declare(picture)
+    pipes.desk.polls = None
+
+    async with pipes.controller() as controller, pipes.flowing() as flow, flow.relay():
+        await eventually(lambda: pipes.desk.busy == 1)
+        [run] = pipes.runs()
+        [given] = run["spec"]["inputs"]
+        data = await flow.read(given["object"])
+        pipes.desk.polls = 1
+        controller.wake()
+        await eventually(lambda: flow.complete)
+        with pytest.raises(ObjectNotFoundError):
+            await flow.read(given["object"])
+
+    arrays = np.load(io.BytesIO(data))
+    [arrived] = pipes.arrived
+    assert given["object"].startswith(f"{names.inputs_bucket(pipes.rig.kube.namespace)}/")
+    assert (given["name"], given["bytes"]) == ("message.npz", len(data))
+    assert given["sha256"] == hashlib.sha256(data).hexdigest()
+    assert arrays["sum"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (arrived.index.tolist(), arrived.columns["number"].tolist()) == ([0], [1])
+    assert (arrived.start, arrived.stop) == (0, 6)

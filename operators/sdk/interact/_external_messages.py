@@ -1,14 +1,22 @@
 """Messages as external runs see them: parameters on the way there, numbers on the way back. Pure."""
 
+import hashlib
+import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from interact_api.external_asks import MESSAGE, RunAsk
+from interact_api.external import Input
+from interact_api.external_asks import MESSAGE, NUMBERS, RunAsk
 from interact_api.wire import Header
 
 from interact._batches import Batch, Bytes, Image, Values
 from interact._plain import plain
+
+INPUT = "message.npz"
+"""Name of the input that has the arrays of a message."""
+LIMIT = 32 << 20
+"""Bytes of it; what reaches the work is less, by driver."""
 
 
 def question(run: str, header: Header, batch: Batch, values: Mapping[str, Any]) -> RunAsk:
@@ -27,7 +35,7 @@ def question(run: str, header: Header, batch: Batch, values: Mapping[str, Any]) 
     }  # fmt: skip
     if batch.scan.total:
         said["total"] = batch.scan.total
-    if isinstance(batch, Values):
+    if isinstance(batch, Values) and not large(batch):
         said["index"] = batch.index.tolist()
         said["values"] = {name: plain(column) for name, column in batch.columns.items()}
         if len(batch) == 1:
@@ -38,6 +46,32 @@ def question(run: str, header: Header, batch: Batch, values: Mapping[str, Any]) 
         run=run, message=header.identity.hex(), edition=header.edition, scan=batch.scan.id,
         index=batch.start, parameters={**given, MESSAGE: said},
     )  # fmt: skip
+
+
+def large(batch: Batch) -> bool:
+    """Whether the arrays of a message are an input of its run, and no parameter."""
+    few = sum(array.size for array in batch.arrays().values()) <= NUMBERS
+    return not (few and isinstance(batch, Values))
+
+
+def packed(batch: Batch) -> bytes:
+    """The arrays of a message as a numpy archive: columns, channels or data by name, and index."""
+    found: dict[str, Any] = {"index": batch.index}
+    for name, array in batch.arrays().items():
+        _, _, plain_name = name.rpartition(":")
+        found[plain_name] = array
+    file = io.BytesIO()
+    np.savez(file, **found)
+    return file.getvalue()
+
+
+def with_input(question: RunAsk, data: bytes, bucket: str, name: str) -> RunAsk:
+    """A question whose run reads an object with the arrays of the message."""
+    one = Input(
+        name=INPUT, object=f"{bucket}/{name}", sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+    )  # fmt: skip
+    return question.model_copy(update={"inputs": (one,)})
 
 
 def values(batch: Batch, results: Mapping[str, Any]) -> Values:

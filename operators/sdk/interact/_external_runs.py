@@ -11,6 +11,7 @@ from interact_api.config import OperatorConfig
 from interact_api.external_asks import Outcome, RunAsk, RunTold, decode, encode, order
 
 from interact._errors import BrokerError
+from interact._jetstream._objects import Objects
 from interact._jetstream._talking import Reply, Talk
 from interact._tally import Tally
 from interact._tasks import wanted
@@ -59,6 +60,19 @@ class Runs:
             async with self._moved:
                 self._moved.notify_all()
         return told if told.outcome is not Outcome.GOES_ON else await self._until(question, told)
+
+    async def stored(self, objects: Objects, name: str, data: bytes) -> None:
+        """Store what a run reads, however long that takes."""
+        pause = FIRST_SECONDS
+        while wanted():
+            try:
+                await objects.put(name, data)
+            except BrokerError as error:
+                self._say(f"a message waits for room: {error}")
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_SECONDS)
+            else:
+                return
 
     async def cancel(self, question: RunAsk) -> None:
         """Nobody waits for a message's run any more; what is asked in vain is left to its end."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from interact_api import names
 from interact_api.config import OperatorConfig
 from interact_api.external_asks import Outcome, RunAsk, RunTold
 
@@ -16,6 +17,7 @@ from interact._computing import Work
 from interact._external_runs import Runs, runs
 from interact._handling import Handling
 from interact._jetstream import JetStream
+from interact._jetstream._objects import Objects
 from interact._jetstream._talking import Talk
 from interact._kernel import MOST_WORDS, Done, Failed
 from interact._operator import Operator
@@ -44,17 +46,21 @@ class Relaying(Handling):
 
     Attributes:
         runs: Their runs.
+        objects: Takes what is too large for a parameter.
         group: What waits for them.
         wake: Called when one has ended.
     """
 
     runs: Runs
+    objects: Objects
     group: asyncio.TaskGroup
     wake: asyncio.Event
 
-    def open(self, runs: Runs, group: asyncio.TaskGroup, wake: asyncio.Event) -> None:
+    def open(
+        self, runs: Runs, objects: Objects, group: asyncio.TaskGroup, wake: asyncio.Event
+    ) -> None:
         """Begin."""
-        self.runs, self.group, self.wake = runs, group, wake
+        self.runs, self.objects, self.group, self.wake = runs, objects, group, wake
         self._going: dict[asyncio.Task[None], tuple[Work, RunAsk]] = {}
         self._settling = asyncio.Lock()
 
@@ -95,7 +101,7 @@ class Relaying(Handling):
         self, works: tuple[Work, ...], given: dict[str, Batch], question: RunAsk, answer: Stored
     ) -> None:
         since = time.perf_counter()
-        told = await self.runs.ended(question)
+        told = await self._ended(given[works[0][0].port], question)
         seconds = time.perf_counter() - since
         entry, delivery, header, _ = works[0]
         batch = given[entry.port]
@@ -106,6 +112,20 @@ class Relaying(Handling):
         if told.outcome is Outcome.COMPLETED:
             done = Done(self._outputs(messages.values(batch, told.results)))
         await self._settled_with(works, given, done, answer)
+
+    async def _ended(self, batch: Batch, question: RunAsk) -> RunTold:
+        """How the run of a message ends; its arrays are an object as long as it goes on."""
+        if not messages.large(batch):
+            return await self.runs.ended(question)
+        data = messages.packed(batch)
+        if len(data) > messages.LIMIT:
+            words = f"the message has {len(data):,} bytes, at most {messages.LIMIT:,} reach a run"
+            return RunTold(outcome=Outcome.REFUSED, reason="TooLarge", message=words)
+        name = f"{self.config.pipeline}/{self.config.operator}/{question.message}.npz"
+        await self.runs.stored(self.objects, name, data)
+        told = await self.runs.ended(messages.with_input(question, data, self.objects.bucket, name))
+        await self.objects.remove(name)
+        return told
 
     def _outputs(self, batch: Batch | None) -> dict[str, Batch | None]:
         return {port.name: batch for port in self.operator.outputs}
@@ -165,7 +185,8 @@ class Relay(Worker):
             runs(self.config, Talk(broker), self.tally) as made,
             asyncio.TaskGroup() as group,
         ):
-            self.relaying.open(made, group, self._wake)
+            objects = Objects(broker, names.inputs_bucket(self.config.namespace))
+            self.relaying.open(made, objects, group, self._wake)
             try:
                 await super().run()
             finally:
