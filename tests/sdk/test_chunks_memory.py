@@ -8,9 +8,13 @@ import sys
 from contextlib import asynccontextmanager
 
 import msgspec
+import numpy as np
 import pytest
-from interact import _chunks
+from interact import DenseFrames, Scan, _chunks, source
 from interact._carrier import Carrier
+from interact_api.choices import Storage
+from sdk import large_sink
+from sdk.at_work import planned, running
 from sdk.test_chunks import MIB, dense, edges
 
 pytestmark = pytest.mark.nats
@@ -83,3 +87,34 @@ async def test_a_writer_needs_four_chunks_of_memory_beside_its_frame(server, siz
             told = json.loads(await writer.stdout.readline())
 
     assert 0 < told["grown"] <= BESIDE
+
+
+@pytest.mark.parametrize("name", ["whole", "reduced", "streamed"])
+@SIZES
+async def test_an_operator_holds_one_frame_at_a_time_and_a_streaming_one_none(server, name, size):
+    """Two large frames after a small one: the first has gone before the second is read."""
+    taker = getattr(large_sink, name)
+
+    @source(name="given", outputs={"out": "dense"})
+    def given():
+        """Large frames."""
+        for number, rows in enumerate((1, 1000, 1000)):
+            data = np.ones((1, rows, size // 1000), np.uint8)
+            yield DenseFrames(scan=Scan("s", (3,)), start=number, stop=number + 1, data=data)
+
+    edge = ("given.out", f"{name}.{taker.inputs[0].name}")
+    plan = planned("large", [given, taker], [edge], max_bytes=size // 2 * 5, storage=Storage.FILE)
+    config = plan.operators[name].model_dump_json(by_alias=True)
+    async with (
+        running(server, plan) as run,
+        process_of("sdk.large_sink", server.url, server.token, config) as sink,
+    ):
+        assert await sink.stdout.readline() == b"ready\n"
+        async with run.start(given):
+            told = json.loads(await sink.stdout.readline())
+            await run.until(name, lambda told: told.state == "done", patience=PATIENCE)
+        sink.terminate()
+
+    assert told["bytes"] == 2 * size + size // 1000
+    frame = 0 if name == "streamed" else size
+    assert told["after"] - told["before"] <= frame + BESIDE

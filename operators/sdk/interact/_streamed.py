@@ -143,6 +143,7 @@ class Message:
                         inside = view[low - at : high - at]
                         for first, whole in _units(inside, low - begin, units[place.name], rest):
                             yield place, first, whole
+                            del whole
                         del inside
                 at += len(view)
                 del part, view
@@ -327,7 +328,8 @@ async def opened(broker: object, delivery: Delivery) -> tuple[Header, Batch]:
     source = Remote(broker, descriptor)
     try:
         first = await source.beginning()
-        header, body = wire.parse(first)
+        _, body = wire.parse(first)
+        header, _ = wire.parse(first[:body])  # a header keeps the bytes it was read from
         places = wire.decoded_arrays(header, source.size - body)
         arrays = {
             place.name: await source.array(place, body, len(first))

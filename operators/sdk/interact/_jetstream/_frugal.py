@@ -15,6 +15,7 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, CR
 
 LARGE_BYTES = 256 << 10
 """What is smaller costs less in one piece."""
+READ_BYTES = 256 << 10
 
 
 class FrugalParser(Parser):
@@ -71,6 +72,11 @@ class FrugalParser(Parser):
 
 class FrugalTransport(TcpTransport):
     """The transport, but large parts are not joined with others."""
+
+    async def read(self, buffer_size: int) -> bytes:
+        """What has come, not more at once than asyncio takes from the network."""
+        found: bytes = await super().read(min(buffer_size, READ_BYTES))
+        return found
 
     def writelines(self, payload: Iterable[Any]) -> None:
         """Write parts one after the other."""
