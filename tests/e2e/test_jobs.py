@@ -3,6 +3,7 @@
 The tests of this file are one story and run in their order.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from cluster.waiting import eventually
-from e2e.real import Cluster, Images
+from e2e.real import SYSTEM, Cluster, Images
+from interact_api import names
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 NAMESPACE = "runs"
@@ -18,6 +20,22 @@ TELLS = """
 import json, os
 given = json.loads(os.environ["INTERACT_PARAMETERS"])
 open("/dev/termination-log", "w").write(json.dumps({"double": 2 * given["gain"]}))
+"""
+PUTS = """
+import asyncio, nats, os, sys
+async def main():
+    client = await nats.connect(os.environ["INTERACT_NATS_URL"])
+    bucket = await client.jetstream().create_object_store(sys.argv[1])
+    await bucket.put("scan", bytes(range(256)) * 1000)
+    await client.close()
+asyncio.run(main())
+"""
+READS = """
+import hashlib, json, os
+[told] = json.loads(os.environ["INTERACT_INPUTS"])
+data = open("/interact/inputs/" + told["name"], "rb").read()
+found = {"object": told["object"], "sha256": hashlib.sha256(data).hexdigest()}
+open("/dev/termination-log", "w").write(json.dumps(found))
 """
 WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
 
@@ -30,13 +48,13 @@ def runs(release: Cluster) -> Iterator[Cluster]:
     release.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", seconds=150)
 
 
-def begin(runs: Cluster, images: Images, name: str, code: str) -> None:
-    """Make a run whose container runs a line of Python."""
+def begin(runs: Cluster, images: Images, name: str, code: str, **said: Any) -> None:
+    """Make a run whose container runs some Python."""
     job = {"image": f"{images.prefix}/base:{images.tag}", "command": ["python", "-c", code]}
     run: dict[str, Any] = {
         "apiVersion": "interact.science/v1alpha1", "kind": "ExternalRun", "metadata": {"name": name},
         "spec": {"driver": "kubernetes-job", "kubernetesJob": job,
-                 "parameters": [{"name": "gain", "value": 2.5}]},
+                 "parameters": [{"name": "gain", "value": 2.5}], **said},
     }  # fmt: skip
     runs.apply(yaml.safe_dump(run), NAMESPACE)
 
@@ -59,6 +77,18 @@ def test_a_job_is_done_once_and_its_results_are_in_the_status(runs: Cluster, ima
     assert job["metadata"]["name"] == status["idempotencyKey"]
     assert status["externalId"] == f"{NAMESPACE}/{status['idempotencyKey']}"
     assert job["status"]["succeeded"] == 1
+
+
+def test_an_object_of_the_namespace_s_bucket_is_mounted(runs: Cluster, images: Images):
+    bucket = names.inputs_bucket(NAMESPACE)
+    runs.kubectl("exec", "-n", SYSTEM, "deployment/interact-controller", "--",
+                 "python", "-c", PUTS, bucket)  # fmt: skip
+
+    begin(runs, images, "reads", READS, inputs=[{"name": "scan.raw", "object": f"{bucket}/scan"}])
+
+    sha256 = hashlib.sha256(bytes(range(256)) * 1000).hexdigest()
+    told = wait(runs, "reads", "Completed")["results"]
+    assert told == {"object": f"{bucket}/scan", "sha256": sha256}
 
 
 def test_a_container_that_fails_makes_its_run_fail(runs: Cluster, images: Images):

@@ -43,8 +43,12 @@ class SlurmCluster:
         self.private_key = (folder / "client").read_text()
         self.conf = told["SLURM_CONF"]
         self.rest_url = told["SLURMRESTD"].partition("/slurm/")[0]
+        self.system = self.over(folder, host, port)
+
+    def over(self, folder: Path, host: str, port: int) -> SlurmSystem:
+        """As an administrator declares it over an SSH server; see `login`."""
         public = " ".join((folder / "host.pub").read_text().split()[:2])
-        self.system = SlurmSystem(
+        return SlurmSystem(
             ssh=SlurmSsh(
                 host=host, port=port, user="root", known_hosts=f"[{host}]:{port} {public}",
                 folder=str(self.jobs), environment={"SLURM_CONF": self.conf},
@@ -76,14 +80,16 @@ def running(folder: Path, host: str, ports: range) -> Iterator[SlurmCluster]:
     jobs.chmod(0o777)
     exports = _run([str(TOOLS / "slurm_up.sh"), str(folder), str(ports[0])]).splitlines()[-1]
     try:
-        with _ssh(folder, host, ports[4]):
+        with login(folder, host, ports[4]):
             yield SlurmCluster(folder, host, ports[4], exports)
     finally:
         _run([str(TOOLS / "slurm_down.sh"), str(folder)])
 
 
 @contextmanager
-def _ssh(folder: Path, host: str, port: int) -> Iterator[None]:
+def login(folder: Path, host: str, port: int) -> Iterator[None]:
+    """An SSH server while the block lasts; its keys, and the client's, lie in the folder."""
+    (folder / "log").mkdir(exist_ok=True)
     for name in ("host", "client"):
         _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)])
     (folder / "authorized").write_text((folder / "client.pub").read_text())
