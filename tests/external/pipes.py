@@ -16,6 +16,8 @@ from interact import Scan, Values, _codec, _jetstream, _relaying, _runtime, _spe
 from interact._batches import Batch
 from interact._errors import BrokerError
 from interact._operator import Operator
+from interact._orders import Action, Order, written
+from interact._orders import key as order_key
 from interact._server import Server
 from interact._tally import Tally
 from interact_api import names, streams
@@ -71,7 +73,11 @@ class Pipes:
         placed = [
             {"name": one, "operatorRef": {"name": one}} for one in ("given", "fit", "collect")
         ]
-        edges = [{"from": "given.out", "to": "fit.part"}, {"from": "fit.out", "to": "collect.part"}]
+        before = "given" if (spec or {}).get("outputs") == [] else "fit"
+        edges = [
+            {"from": "given.out", "to": "fit.part"},
+            {"from": f"{before}.out", "to": "collect.part"},
+        ]
         kube.apply({"apiVersion": "interact.science/v1alpha1", "kind": "Pipeline",
                     "metadata": {"name": self.name},
                     "spec": {"operators": placed, "edges": edges}})  # fmt: skip
@@ -244,6 +250,13 @@ class Flow:
             await broker.client.subscribe(names.runs_subject(*place), cb=heard)
             await eventually(lambda: len(found) >= count)
         return found[:count]
+
+    async def give_up(self, scan: str) -> None:
+        """Order that a scan is skipped."""
+        bucket = self.plan.operators["fit"].state_bucket
+        async with self.pipes.connected() as broker:
+            order = Order(scan, Action.SKIP, facts=Scan(scan, (2, 2)))
+            await broker.put(bucket, order_key(scan), written(order))
 
     async def read(self, name: str) -> bytes:
         """An object, as bucket/name."""

@@ -170,3 +170,29 @@ async def test_a_large_message_is_an_input_of_its_run(pipes: Pipes) -> None:
     assert arrays["sum"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert (arrived.index.tolist(), arrived.columns["number"].tolist()) == ([0], [1])
     assert (arrived.start, arrived.stop) == (0, 6)
+
+
+async def test_giving_up_a_scan_stops_its_runs(pipes: Pipes) -> None:
+    pipes.declare(*parts(2))
+    pipes.desk.polls = None
+
+    async with pipes.controller() as controller, pipes.flowing() as flow, flow.relay():
+        await eventually(lambda: pipes.desk.busy == 2)
+        [run, _] = pipes.runs()
+        await flow.give_up(run["metadata"]["labels"]["interact.science/scan"])
+        await eventually(lambda: pipes.runs() == [])
+        await controller.hear()
+        await eventually(lambda: pipes.desk.busy == 0)
+        await eventually(lambda: flow.complete)
+
+    assert pipes.arrived == []
+
+
+async def test_an_external_operator_may_be_the_last_one(pipes: Pipes) -> None:
+    pipes.declare(*parts(2), spec={"outputs": []})
+
+    async with pipes.controller(), pipes.flowing() as flow, flow.relay():
+        await eventually(lambda: pipes.tally is not None and pipes.tally.state == "done")
+
+    assert [run["status"]["phase"] for run in pipes.runs()] == ["COMPLETED"] * 2
+    assert len(pipes.desk.jobs) == 2

@@ -156,7 +156,7 @@ class Asking:
         key = key_of(run)
         there = self._objects.get(key)
         if question.cancel:
-            return await self._cancelled(key, there)
+            return await self._cancelled(key, pipeline.metadata.uid)
         if there is None:
             full = self._full(place, operator)
             if full:
@@ -224,9 +224,10 @@ class Asking:
         self._wake(key)
         return made
 
-    async def _cancelled(self, key: Key, there: Manifest | None) -> RunTold:
-        """Nobody waits for a run: it goes, and what it has begun is swept."""
-        if there is not None:
+    async def _cancelled(self, key: Key, pipeline: str) -> RunTold:
+        """Nobody waits for a run: it goes unless it has ended, and what it has begun is swept."""
+        there = await self._cluster.live(key)
+        if there is not None and asked.told(there, pipeline).outcome is Outcome.GOES_ON:
             await self._cluster.remove(key, uid=str(mapping(there["metadata"])["uid"]))
             self._wake(key)
         return RunTold(outcome=Outcome.FAILED, name=key.name, reason="Cancelled")

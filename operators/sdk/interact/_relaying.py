@@ -9,6 +9,7 @@ from typing import Any
 from interact_api import names
 from interact_api.config import OperatorConfig
 from interact_api.external_asks import Outcome, RunAsk, RunTold
+from interact_api.wire import Header
 
 from interact import _external_messages as messages
 from interact._batches import Batch
@@ -72,9 +73,10 @@ class Relaying(Handling):
     async def process(self, works: tuple[Work, ...], tries: int = 1) -> None:
         """One message: a run is asked for, and waited for beside others."""
         entry, delivery, header, batch = works[0]
-        question = messages.question(self.config.run, header, batch, self.live.values)
         if self.obeying.given and self.obeying.drops(entry, batch.scan):
-            await self._give_up(works[0], question)
+            if delivery.attempt > 1:  # a former life may have asked for its run
+                await self.runs.cancel(self._question(header, batch))
+            await self.holding.done(delivery)
             return
         given = {entry.port: batch}
         answer = self._answering.to(batch.scan.id, (delivery,))
@@ -88,10 +90,13 @@ class Relaying(Handling):
         if not len(batch):  # a preview, or frames that are accounted for and not there
             await self._settled_with(works, given, Done(self._outputs(None)), answer)
             return
-        question = messages.question(self.config.run, header, batch, self.live.values)
+        question = self._question(header, batch)
         task = self.group.create_task(self._relay(works, given, question, answer))
         self._going[task] = works[0], question
         task.add_done_callback(self._over)
+
+    def _question(self, header: Header, batch: Batch) -> RunAsk:
+        return messages.question(self.config.run, header, batch, self.live.values)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._going.pop(task, None)
@@ -153,12 +158,9 @@ class Relaying(Handling):
         for task, (work, question) in list(self._going.items()):
             if self.obeying.drops(work[0], work[3].scan):
                 task.cancel()
-                await self._give_up(work, question)
+                await self.runs.cancel(question)
+                await self.holding.done(work[1])
         await super().obey()
-
-    async def _give_up(self, work: Work, question: RunAsk) -> None:
-        await self.runs.cancel(question)
-        await self.holding.done(work[1])
 
     def forget(self) -> None:
         """What waits for its run is handed back; the run goes on, and is found again."""
