@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 
 import numpy as np
@@ -71,6 +73,18 @@ async def streamed(frames: Streamed[DenseFrames]) -> None:
     tell(len(frames), size, frames.scan.total)
 
 
+@operator(name="mortal")
+async def mortal(frames: Streamed[DenseFrames]) -> None:
+    """Is killed in the middle of a frame, if it is to be."""
+    size = 0
+    async for part in frames.rows():
+        size += part.data.nbytes
+        if part.first and "die" in sys.argv:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdout.write(json.dumps([frames.start, size]) + "\n")
+    sys.stdout.flush()
+
+
 async def main(url: str, token: str, config: str) -> None:
     async with connect(url, name="sink", token=token) as broker:
         sys.stdout.write("ready\n")
@@ -80,4 +94,4 @@ async def main(url: str, token: str, config: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:4]))

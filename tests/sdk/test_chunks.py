@@ -66,9 +66,9 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(broker, stream):
+async def reading(broker, stream, **options):
     wake = asyncio.Event()
-    async with broker.consume(stream, "reader", wake=wake.set) as inlet:
+    async with broker.consume(stream, "reader", wake=wake.set, **options) as inlet:
         yield Reading(inlet, wake)
 
 
