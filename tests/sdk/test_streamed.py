@@ -1,9 +1,11 @@
 """Inputs that are read in pieces: each number once, in its place, whatever the size and the faults."""
 
 import asyncio
+import importlib.util
 import json
 import signal
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from interact import source as make_source
 from interact._calling import Caller
 from interact._carrier import Carrier
 from interact._kernel import Kernel
-from interact.testing import split
+from interact.testing import frames, run, split
 from sdk import large_sink
 from sdk.at_work import planned, running
 from sdk.test_chunks import PATIENCE, edges, reading, until
@@ -354,3 +356,17 @@ async def test_a_reader_killed_in_the_middle_leaves_the_frame_to_its_next_life(s
 
     assert (lines, first.returncode) == (["ready"], -signal.SIGKILL)
     assert sorted(told) == [[0, data.nbytes], [1, data.nbytes]]
+
+
+def test_the_example_of_the_guide_finds_the_highest_count_without_nats(tmp_path):
+    guide = Path(__file__).parents[2] / "docs/guide/operators.md"
+    (code,) = [one for one in guide.read_text("utf-8").split("```") if "Streamed[" in one]
+    (tmp_path / "example.py").write_text(code.removeprefix("python\n"), "utf-8")
+    spec = importlib.util.spec_from_file_location("example", tmp_path / "example.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    scan = frames(shape=(4, 6, 48, 64))
+
+    out = run(example.highest, scan, size=5)
+
+    assert out.columns["highest"].tolist() == scan.data.max(axis=(1, 2)).tolist()

@@ -5,12 +5,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from interact import _codec
 from interact._batches import WHOLE_KINDS, Batch
 from interact._chunks import Unread
 from interact._errors import BatchError, TimedOut
 from interact._kernel import Done, Kernel, Outputs
 from interact._operator import Operator
-from interact._streamed import Streamed, reading
+from interact._streamed import Streamed, reading, streamed
 from interact._watchdog import Watchdog
 
 
@@ -100,7 +101,7 @@ class Caller:
     async def _awaited(self, given: Mapping[str, Batch], last: bool) -> Done:
         """Call an asynchronous kernel; frames it fails on are found as others' are."""
         try:
-            return Done(await self._once(given))
+            return Done(await self.once(given))
         except Unread:
             raise
         except Exception as error:  # whatever a kernel raises concerns its frames
@@ -111,7 +112,7 @@ class Caller:
                 part = step()
                 self._kernel.before_again()
                 try:
-                    step = partial(search.send, await self._once(part))
+                    step = partial(search.send, await self.once(part))
                 except Unread:
                     raise
                 except Exception as error:
@@ -120,19 +121,20 @@ class Caller:
             done: Done = found.value
             return done
 
-    async def _once(self, given: Mapping[str, Batch]) -> Outputs:
-        if not self._operator.streamed:
-            return await self.once(given)
-        async with reading(given):
-            return await self.once(given)
-
     async def once(self, given: Mapping[str, Batch]) -> Outputs:
         """Call an asynchronous kernel once.
 
         Raises:
             TimedOut: If it does not end in time.
+            Unread: If what it reads in pieces is not there.
             Exception: What it raises.
         """
+        if not self._operator.streamed:
+            return await self._once(given)
+        async with reading(given):
+            return await self._once(given)
+
+    async def _once(self, given: Mapping[str, Batch]) -> Outputs:
         kernel, operator = self._kernel, self._operator
         ports = [given.get(p.name, kernel.side.get(p.name)) for p in operator.inputs]
         limit = asyncio.timeout(self._seconds)
@@ -157,3 +159,23 @@ def empty(given: Mapping[str, Batch]) -> bool:
         if len(part) or part.kind in WHOLE_KINDS:
             return False
     return True
+
+
+def tried(operator: Operator, kernel: Kernel, batch: Batch, seconds: float) -> Outputs:
+    """What a kernel makes of one message alone, without a pipeline.
+
+    Args:
+        operator: Whose kernel it is.
+        kernel: It, with its parameters.
+        batch: The message, for the input that is no side input.
+        seconds: How long an asynchronous one may take.
+
+    Raises:
+        Exception: What it raises.
+    """
+    port = next((one.name for one in operator.inputs if one.join == "none"), "in")
+    if not inspect.iscoroutinefunction(operator.function):
+        return kernel.call({port: batch})
+    if port in operator.streamed:
+        batch = streamed(_codec.encode(batch, identity=bytes(16)))
+    return asyncio.run(Caller(operator, kernel, seconds).once({port: batch}))

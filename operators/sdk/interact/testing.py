@@ -23,7 +23,7 @@ from interact_api.load import load
 from interact_api.stream_plan import PlanSettings
 from interact_api.streams import plan
 
-from interact import _codec, _jetstream, _runtime, _server, _spec
+from interact import _calling, _codec, _jetstream, _runtime, _server, _spec
 from interact._batches import Batch, Bytes, DenseFrames, Image, SparseFrames
 from interact._concatenation import concatenate
 from interact._errors import OperatorError
@@ -122,9 +122,8 @@ def run(target: Operator, batch: Batch, *, size: int = 5, seed: int = 0, **param
     if target.role == "reducer":
         return _reduced(target, parts, seed, parameters)
     kernel = Kernel(target, parameters)
-    port = next((p.name for p in target.inputs if p.join == "none"), "in")
     with _runtime.resources(target) as kernel.resources:
-        done = [kernel.call({port: part}) for part in parts]
+        done = [_calling.tried(target, kernel, part, TIMEOUT_SECONDS) for part in parts]
     outputs = {
         name: concatenate(
             [settled(part, result[name], ()) for part, result in zip(parts, done, strict=True)]

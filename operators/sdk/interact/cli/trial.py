@@ -10,7 +10,7 @@ import numpy.typing as npt
 from interact_api.load import load
 from interact_api.parameters import ParameterError, coerce, default_value
 
-from interact import _main, _runtime, _spec
+from interact import _calling, _main, _runtime, _spec
 from interact._batches import Batch
 from interact._errors import InteractError
 from interact._kernel import Kernel
@@ -20,6 +20,9 @@ from interact._reducing import configured
 from interact._scan import Scan
 from interact.cli.exits import CommandError, Exit
 from interact.cli.trial_data import Data, Parts, parts
+
+TRIAL_SECONDS = 600.0
+"""The longest an asynchronous kernel may take for one message of a trial."""
 
 
 class Statistics:
@@ -118,14 +121,14 @@ def _worked(
         yield operator.outputs[0].name, _reduced(operator, values, messages)
         return
     kernel = Kernel(operator, values)
-    port = next(p.name for p in operator.inputs if p.join != "latest")
     if kernel.waiting_for or any(p.join == "zip" for p in operator.inputs):
         raise CommandError(
             Exit.USAGE, f"operator {operator.name} joins inputs; try it in a pipeline"
         )
     with _runtime.resources(operator) as kernel.resources:
         for part in messages:
-            for name, output in kernel.call({port: part}).items():
+            made = _calling.tried(operator, kernel, part, TRIAL_SECONDS)
+            for name, output in made.items():
                 if output is not None:
                     yield name, output
 
