@@ -5,7 +5,7 @@ import base64
 import binascii
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +18,8 @@ from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from interact_controller import stream_json
-from interact_controller.errors import (
-    BrokerUnreachable,
-    OverBudget,
-    StreamRefused,
-)
+from interact_controller import answers, stream_json
+from interact_controller.errors import BrokerUnreachable, OverBudget, StreamRefused
 from interact_controller.seen import ConsumerSeen, StreamSeen
 
 logger = logging.getLogger(__name__)
@@ -31,12 +27,6 @@ logger = logging.getLogger(__name__)
 REQUEST_SECONDS: Final = 5.0
 CONNECT_SECONDS: Final = 2
 ASK_AGAIN_SECONDS: Final = 2.0
-NOT_FOUND: Final = frozenset({10014, 10059, 10037})
-"""nats-server, errors.json: no consumer, no stream, no message."""
-TAKEN: Final = frozenset({10058})
-"""nats-server, errors.json: a stream of this name with another configuration."""
-NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
-"""nats-server, errors.json: account, resources, memory or storage exceeded."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -81,7 +71,7 @@ class JetStream:
         self._listing = asyncio.Lock()
         self._heard: list[Heard] = []
         self._again: list[Callable[[], None]] = []
-        self._served: dict[str, Asked] = {}
+        self._served: tuple[str, Asked] = "", _nobody
 
     @property
     def connected(self) -> bool:
@@ -98,21 +88,18 @@ class JetStream:
 
     async def serve(self, subject: str, asked: Asked) -> None:
         """Call ``asked`` for each question at a subject from now on, over each connection."""
-        self._served[subject] = asked
+        self._served = subject, asked
         with suppress(nats.errors.Error, OSError):
-            if self.client.is_connected:
-                await self._listen(subject)
+            if self.connected:
+                await self.client.subscribe(subject, cb=self._came)
 
-    async def _listen(self, subject: str) -> None:
-        async def came(message: Msg) -> None:
-            self._served[subject](message.subject, message.data, message.reply)
-
-        await self.client.subscribe(subject, cb=came)
+    async def _came(self, message: Msg) -> None:
+        self._served[1](message.subject, message.data, message.reply)
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message that nobody stores; lost while there is no connection."""
         with suppress(nats.errors.Error, OSError):
-            if self.client.is_connected:
+            if self.connected:
                 await self.client.publish(subject, payload)
 
     async def keep_connected(self) -> None:
@@ -150,8 +137,8 @@ class JetStream:
             connect_timeout=CONNECT_SECONDS,
         )  # fmt: skip
         await self.client.subscribe(names.status_subject("*", "*", "*") + ".*", cb=self._hear)
-        for subject in self._served:
-            await self._listen(subject)
+        if self._served[0]:
+            await self.client.subscribe(self._served[0], cb=self._came)
         await self.client.flush()
 
     def _trouble(self, error: Exception) -> None:
@@ -227,7 +214,7 @@ class JetStream:
         return await self._with_consumers(found) if found is not None else None
 
     async def _plain(self, name: str, asked: Mapping[str, Any] | None = None) -> StreamSeen | None:
-        answer = await self._call(f"STREAM.INFO.{name}", asked, nothing=NOT_FOUND)
+        answer = await self._call(f"STREAM.INFO.{name}", asked, nothing=answers.NOT_FOUND)
         return stream_json.stream(answer) if answer else None
 
     async def _list(self, asked: Mapping[str, Any]) -> list[StreamSeen]:
@@ -243,18 +230,13 @@ class JetStream:
             consumers = {consumer.durable: consumer for consumer in seen if consumer is not None}
         return dataclasses.replace(one, consumers=consumers)
 
-    async def _pages(
+    def _pages(
         self, subject: str, field: str, asked: Mapping[str, Any]
     ) -> AsyncIterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            answer = await self._call(subject, {**asked, "offset": offset}, nothing=NOT_FOUND)
-            page = (answer or {}).get(field) or []
-            for one in page:
-                yield one
-            offset += len(page)
-            if not page or answer is None or offset >= int(answer.get("total", 0)):
-                return
+        def call(offset: int) -> Awaitable[dict[str, Any] | None]:
+            return self._call(subject, {**asked, "offset": offset}, nothing=answers.NOT_FOUND)
+
+        return answers.pages(call, field)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -279,7 +261,7 @@ class JetStream:
     async def _create(self, plan: StreamPlan, config: dict[str, Any]) -> StreamSeen | None:
         """Make a stream unless there is one, which is given then."""
         live = await self.stream(plan.name) if plan.name in self._there.names else None
-        if live is None and not await self._change(plan, "CREATE", config, nothing=TAKEN):
+        if live is None and not await self._change(plan, "CREATE", config, nothing=answers.TAKEN):
             live = await self.stream(plan.name)
         self._there.made(plan.name, plan.subject)
         return live
@@ -303,11 +285,11 @@ class JetStream:
 
     async def remove_consumer(self, stream: str, durable: str) -> None:
         """Delete one; gone already is fine."""
-        await self._call(f"CONSUMER.DELETE.{stream}.{durable}", nothing=NOT_FOUND)
+        await self._call(f"CONSUMER.DELETE.{stream}.{durable}", nothing=answers.NOT_FOUND)
 
     async def remove(self, stream: str) -> None:
         """Delete one stream; gone already is fine."""
-        await self._call(f"STREAM.DELETE.{stream}", nothing=NOT_FOUND)
+        await self._call(f"STREAM.DELETE.{stream}", nothing=answers.NOT_FOUND)
 
     async def make_bucket(self, plan: BucketPlan) -> None:
         """Make the state bucket of a pipeline, or update its sizes.
@@ -317,7 +299,7 @@ class JetStream:
         """
         config, name = stream_json.bucket(plan), f"KV_{plan.name}"
         live = await self._plain(name) if name in self._there.names else None
-        if live or not await self._change(plan, "CREATE", config, nothing=TAKEN):
+        if live or not await self._change(plan, "CREATE", config, nothing=answers.TAKEN):
             await self._change(plan, "UPDATE", config)
         self._there.made(name, "")
 
@@ -341,7 +323,7 @@ class JetStream:
     async def get(self, bucket: str, key: str) -> bytes | None:
         """A key's last value."""
         asked = {"last_by_subj": f"$KV.{bucket}.{key}"}
-        answer = await self._call(f"STREAM.MSG.GET.KV_{bucket}", asked, nothing=NOT_FOUND)
+        answer = await self._call(f"STREAM.MSG.GET.KV_{bucket}", asked, nothing=answers.NOT_FOUND)
         message = (answer or {}).get("message")
         if not message or message.get("hdrs"):  # only removals carry headers
             return None
@@ -353,7 +335,7 @@ class JetStream:
     async def put(self, bucket: str, key: str, value: bytes) -> None:
         """Set a key."""
         stored = await self._request(f"$KV.{bucket}.{key}", value)
-        _refuse(stored, f"key {key} of {bucket}")
+        answers.refuse(stored, f"key {key} of {bucket}")
 
     # -- the wire -----------------------------------------------------------------------------
 
@@ -368,7 +350,7 @@ class JetStream:
         answer = await self._request(f"$JS.API.{what}", _encode(asked) if asked else b"")
         if int((answer.get("error") or {}).get("err_code", 0)) in nothing:
             return None
-        _refuse(answer, what)
+        answers.refuse(answer, what)
         return answer
 
     async def ask(self, subject: str, payload: bytes, seconds: float) -> bytes | None:
@@ -412,13 +394,5 @@ def _token(path: str) -> str | None:
     return Path(path).read_text(encoding="utf-8").strip() if path else None
 
 
-def _refuse(answer: Mapping[str, Any], what: str) -> None:
-    error = answer.get("error")
-    if not error:
-        return
-    words = f"{error.get('description', 'no reason given')} (err {error.get('err_code', 0)})"
-    if int(error.get("err_code", 0)) in NO_ROOM:
-        raise OverBudget(words)
-    if int(error.get("code", 0)) == 503:
-        raise BrokerUnreachable(f"JetStream cannot {what} just now: {words}")
-    raise StreamRefused(f"JetStream refused {what}: {words}")
+def _nobody(subject: str, payload: bytes, answer_to: str) -> None:
+    """Nobody answers."""
