@@ -39,7 +39,8 @@ class Runs:
         self._ask = ask
         self._tally = tally
         self._line: list[Place] = []
-        self._moved = asyncio.Condition()
+        self._moved = asyncio.Event()
+        self._asking = False
         self._news: dict[str, asyncio.Event] = {}
         self._silent = False
 
@@ -51,15 +52,12 @@ class Runs:
         place = (order(question.scan, question.index), question.message)
         heapq.heappush(self._line, place)
         try:
-            async with self._moved:
-                await self._moved.wait_for(lambda: self._line[0] >= place)
-            told = await self._until(question, made=True)
+            told = await self._made(question, place)
         finally:
             self._line.remove(place)
             heapq.heapify(self._line)
-            async with self._moved:
-                self._moved.notify_all()
-        return told if told.outcome is not Outcome.GOES_ON else await self._until(question, told)
+            self._moved.set()
+        return told if told.outcome is not Outcome.GOES_ON else await self._over(question, told)
 
     async def stored(self, objects: Objects, name: str, data: bytes) -> None:
         """Store what a run reads, however long that takes."""
@@ -84,23 +82,36 @@ class Runs:
         if name in self._news:
             self._news[name].set()
 
-    async def _until(
-        self, question: RunAsk, told: RunTold | None = None, *, made: bool = False
-    ) -> RunTold:
-        """Ask again and again until the run is made, or has ended."""
-        pause, open_ = FIRST_SECONDS, {Outcome.LATER} if made else {Outcome.LATER, Outcome.GOES_ON}
-        news = asyncio.Event()
-        name = told.name if told is not None else ""
-        if name:
-            self._news[name] = news
+    async def _made(self, question: RunAsk, place: Place) -> RunTold:
+        """Ask in turn until there is a run, or will never be one."""
+        pause = FIRST_SECONDS
+        while wanted():
+            while self._asking or self._line[0] != place:
+                self._moved.clear()
+                await self._moved.wait()
+            self._asking = True
+            try:
+                told = await self._told(question)
+            finally:
+                self._asking = False
+                self._moved.set()
+            if told.outcome is not Outcome.LATER:
+                return told
+            await asyncio.sleep(pause)  # who comes before may go first meanwhile
+            pause = min(2 * pause, LONGEST_SECONDS)
+        raise asyncio.CancelledError
+
+    async def _over(self, question: RunAsk, told: RunTold) -> RunTold:
+        """Ask again and again until a run has ended; it is made anew if somebody deletes it."""
+        pause, name = FIRST_SECONDS, told.name
+        news = self._news[name] = asyncio.Event()
         try:
             while wanted():
-                if told is not None:
-                    await _rung(news, pause)
-                    news.clear()
-                    pause = min(2 * pause, LONGEST_SECONDS)
+                await _rung(news, pause)
+                news.clear()
+                pause = min(2 * pause, LONGEST_SECONDS)
                 told = await self._told(question)
-                if told.outcome not in open_:
+                if told.outcome not in {Outcome.LATER, Outcome.GOES_ON}:
                     return told
         finally:
             self._news.pop(name, None)
