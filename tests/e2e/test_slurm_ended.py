@@ -124,7 +124,7 @@ async def test_ended_while_a_job_is_cancelled_it_is_cancelled_and_no_other_begun
         f"{point}-stopped-{rig.installation}", "slurm", system=rig.desk,
         slurm={"script": "sleep 300"},
     )  # fmt: skip
-    await ended_at(rig, name, failpoints.TOLD)
+    await ended_at(rig, name, failpoints.NOTED)
     rig.kube.patch("externalruns", name, {"spec": {"cancel": True}})
 
     await ended_at(rig, name, point)

@@ -19,9 +19,9 @@ SUBMITTED: Final = "submitted"
 """The other system has the work; nobody here has its id."""
 NOTED: Final = "noted"
 """The claim has the id, the status does not."""
+CHECKED: Final = "checked"
 TOLD: Final = "told"
 """The status has the id."""
-CHECKED: Final = "checked"
 COLLECTED: Final = "collected"
 """The results are here, and written nowhere."""
 FINISHED: Final = "finished"
@@ -30,7 +30,7 @@ RELEASED: Final = "released"
 CANCELLED: Final = "cancelled"
 """The work was cancelled; nothing says so yet."""
 POINTS: Final = (
-    CREATED, CLAIMED, PREPARED, SUBMITTED, NOTED, TOLD, CHECKED, COLLECTED, FINISHED, RELEASED,
+    CREATED, CLAIMED, PREPARED, SUBMITTED, NOTED, CHECKED, TOLD, COLLECTED, FINISHED, RELEASED,
     CANCELLED,
 )  # fmt: skip
 """Every point, in the order in which a run that ends well comes to them."""

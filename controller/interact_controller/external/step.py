@@ -1,8 +1,8 @@
 """The next thing to do for an external run, and the next status: pure, and safe to be killed after.
 
 The order: the status has the key, a claim is written, the work is submitted or found by its key, the
-claim and then the status have its id, it is polled, its results are collected, the status has its
-end and the results in one write, the claim is released.
+claim has its id, it is looked at and the status has both in one write, it is polled, its results are
+collected, the status has its end and the results in one write, the claim is released.
 """
 
 from dataclasses import dataclass
@@ -68,8 +68,7 @@ def step(seen: Seen) -> Action:
     if not work.submitted:
         return _submitting(seen, standing, work)
     if not seen.told or standing.phase is RunPhase.CREATED:
-        word = RunReason.ADOPTED if isinstance(work.news, steps.Looked) else RunReason.SUBMITTED
-        return Tell(Standing(RunPhase.SUBMITTED, standing.attempt, word))
+        return _named(standing, work)
     return _going(seen, standing, work)
 
 
@@ -144,6 +143,18 @@ def _submitting(seen: Seen, standing: Standing, work: Work) -> Action:
 
 
 # -- while it goes on --------------------------------------------------------------------------
+
+
+def _named(standing: Standing, work: Work) -> Action:
+    """The claim has the work's name, the status has not: it is looked at first, to write once."""
+    if work.news is None:
+        return Check()
+    word = RunReason.ADOPTED if isinstance(work.news, steps.Looked) else RunReason.SUBMITTED
+    there = Standing(RunPhase.SUBMITTED, standing.attempt, word)
+    if isinstance(work.news, Observation):
+        seen = lifecycle.observed(there, work.news)
+        there = there if seen.terminal else seen
+    return Tell(there)
 
 
 def _going(seen: Seen, standing: Standing, work: Work) -> Action:

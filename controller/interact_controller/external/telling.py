@@ -27,6 +27,8 @@ _SAID: Final = frozenset(
      RunPhase.CANCELLED}
 )  # fmt: skip
 """Phases whose beginning is an event."""
+_BEGUN: Final = frozenset({RunPhase.SUBMITTED, RunPhase.RUNNING, RunPhase.WAITING_EXTERNAL})
+"""Phases in which a run's work has a name."""
 
 
 class Tells(Protocol):
@@ -65,7 +67,7 @@ class Herald:
         self._at[before.key] = now
         if there.terminal:
             self.forget(before.key)
-        if there.phase is RunPhase.SUBMITTED and not before.told:
+        if there.phase in _BEGUN and not before.told:
             figures.waited(before.driver, (now - before.created).total_seconds())
         if account.quiet(before.status, there):
             return
