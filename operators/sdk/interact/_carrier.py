@@ -44,14 +44,14 @@ class Carrier:
             TooLarge: If there is no place for it.
         """
         if pieces.size <= self.whole_bytes or place is None or self._large is None:
-            payload = b"".join(pieces.parts)
+            payload = await pieces.joined()
             more: dict[str, Any] = {"full": full} if full is not None else {}
             if stays:
                 more["stays"] = True
             await self._broker.publish(subject, payload, identity=identity, stored=stored, **more)
             return
         sent = await self._large.publish_large(
-            place, subject, pieces.header, pieces.parts, pieces.size,
+            place, subject, pieces.header, pieces.elsewhere or pieces.parts, pieces.size,
             identity=identity, owner=self._owner, patient=full is None,
         )  # fmt: skip
         then = stored if sent else full

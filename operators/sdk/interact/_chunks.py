@@ -7,8 +7,10 @@ order of arrival: it may be written once all that is listed before it and itself
 So what is half written always has room for its rest, and nobody overtakes for ever.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from interact_api import wire
@@ -108,22 +110,66 @@ def described(payload: bytes) -> Descriptor | None:
     return found if 0 < found.count <= found.size else None
 
 
-def slices(parts: Iterable[Part], size: int) -> Iterator[Part]:
-    """A message in pieces of so many bytes, the last one shorter; views where they can be."""
-    pending: list[memoryview] = []
-    have = 0
-    for part in parts:
+class Elsewhere(Protocol):
+    """A message that is not in memory."""
+
+    def parts(self) -> AsyncGenerator[Part]:
+        """Its bytes from the first; each call begins anew."""
+        ...
+
+
+class Cutter:
+    """A message in pieces of so many bytes, as its parts come; views where they can be."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pending: list[memoryview] = []
+        self._have = 0
+
+    def add(self, part: Part) -> Iterator[Part]:
+        """The pieces that are whole with another part."""
         view = memoryview(part).cast("B") if len(part) else memoryview(b"")
         while len(view):
-            piece = view[: size - have]
+            piece = view[: self._size - self._have]
             view = view[len(piece) :]
-            pending.append(piece)
-            have += len(piece)
-            if have == size:
-                yield pending[0] if len(pending) == 1 else b"".join(pending)
-                pending, have = [], 0
-    if pending:
-        yield pending[0] if len(pending) == 1 else b"".join(pending)
+            self._pending.append(piece)
+            self._have += len(piece)
+            if self._have == self._size:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[Part]:
+        """What is left, if anything."""
+        pending, self._pending, self._have = self._pending, [], 0
+        if pending:
+            yield pending[0] if len(pending) == 1 else b"".join(pending)
+
+
+def slices(parts: Iterable[Part], size: int) -> Iterator[Part]:
+    """A message in pieces of so many bytes, the last one shorter."""
+    cutter = Cutter(size)
+    for part in parts:
+        yield from cutter.add(part)
+    yield from cutter.rest()
+
+
+async def cut(parts: Iterable[Part] | Elsewhere, size: int) -> AsyncGenerator[Part]:
+    """The same, of a message that may be elsewhere.
+
+    Raises:
+        Unread: If it is not there any more.
+    """
+    if isinstance(parts, Iterable):
+        for piece in slices(parts, size):
+            yield piece
+        return
+    cutter = Cutter(size)
+    async with aclosing(parts.parts()) as found:
+        async for part in found:
+            for piece in cutter.add(part):
+                yield piece
+            del part
+    for piece in cutter.rest():
+        yield piece
 
 
 def reserved_bytes(size: int, chunk_bytes: int) -> int:

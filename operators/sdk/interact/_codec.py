@@ -1,6 +1,6 @@
 """Batches to payloads and back; arrays are views of the payload, never copies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from interact_api import wire
 from interact_api.wire import Header, Json, WireError
 
 from interact._batches import Array, Axis, Batch, Bytes, DenseFrames, Image, SparseFrames, Values
+from interact._chunks import Elsewhere, Part
 from interact._errors import BatchError
 
 _DTYPES = {name: np.dtype(name) for name in wire.DTYPES}
@@ -20,11 +21,21 @@ _PADDING = [bytes(size) for size in range(wire.ALIGNMENT)]
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """A message before its parts are joined; ``size`` is that of all of them, bytes."""
+    """A message before its parts are joined; ``size`` is that of all of them, bytes.
+
+    Where they are not in memory, ``elsewhere`` has them.
+    """
 
     header: Header
-    parts: list[bytes | memoryview]
+    parts: Sequence[Part]
     size: int
+    elsewhere: Elsewhere | None = None
+
+    async def joined(self) -> bytes:
+        """All of it, in memory."""
+        if self.elsewhere is None:
+            return b"".join(self.parts)
+        return b"".join([bytes(part) async for part in self.elsewhere.parts()])
 
 
 def encode(
@@ -82,13 +93,22 @@ def pieces(
         traceparent,
         edition,
     )
-    parts: list[bytes | memoryview] = [wire.prefix_and_header(header)]
+    parts: list[Part] = [wire.prefix_and_header(header)]
     for view, padding in zip(views, paddings, strict=True):
         if view.nbytes:
             parts.append(view)
             if padding:
                 parts.append(padding)
     return Pieces(header, parts, len(parts[0]) + size)
+
+
+def header_of(batch: Batch, arrays: msgspec.Raw, identity: bytes, edition: int = 0) -> Header:
+    """The header of a batch whose arrays lie as they are said to."""
+    return Header(
+        batch.kind, wire.encoded_scan(batch.scan), batch.start, batch.stop, identity, batch.lane,
+        batch.time, batch.revision, batch.total, batch.tombstones, arrays, dict(batch.attributes),
+        edition=edition,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=256)

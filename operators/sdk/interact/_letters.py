@@ -8,9 +8,10 @@ from typing import Any
 from interact_api.config import InputConfig, OperatorConfig
 from interact_api.wire import Header, Json, Scan, WireError
 
-from interact import _chunks, _codec
-from interact._batches import Batch, Bytes, Image
+from interact import _chunks, _codec, _copied
+from interact._batches import Batch, Bytes
 from interact._carrier import Carrier
+from interact._chunks import Unread
 from interact._errors import TooLarge
 from interact._identity import identity
 from interact._kernel import MOST_WORDS, Failed
@@ -119,8 +120,6 @@ class Letters:
         }
 
     async def _keep(self, header: Header, port: str, part: Batch, why: Mapping[str, Json]) -> None:
-        if isinstance(part, Streamed):
-            part = await part.whole()
         part = alone(part)
         label = f"dead.{port}" if "joined" in why else "dead"
         name = identity(
@@ -129,7 +128,7 @@ class Letters:
         own = {"attributes": dict(part.attributes)} if part.attributes else {}
         try:
             await self._publish(name, part.replace(attributes={**why, **own}), header)
-        except (TooLarge, WireError):  # no room for the reason: it goes without the data
+        except (TooLarge, WireError, Unread):  # no room for it, or gone: it goes without the data
             facts: dict[str, Any] = {**part.frame(), "attributes": {**why, "bare": True}}
             await self._publish(name, Batch(**{**facts, "y": None, "x": None}), header)
 
@@ -141,9 +140,13 @@ class Letters:
         stored: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         edition = header.edition if header is not None else 0
+        if isinstance(letter, Streamed):
+            pieces = _copied.pieces(letter, name, edition)
+        else:
+            pieces = _codec.pieces(letter, name, edition=edition)
         await self._carrier.publish(
             self._config.dead_letter_subject,
-            _codec.pieces(letter, identity=name, edition=edition),
+            pieces,
             place=self._place,
             identity=name.hex(),
             stored=stored,
@@ -152,7 +155,7 @@ class Letters:
 
 def alone(part: Batch) -> Batch:
     """A part of a message as one that covers nothing but its own frames."""
-    if isinstance(part, Image | Bytes) or not len(part):
+    if not part.divisible or not len(part):
         return part
     start, stop = int(part.index[0]), int(part.index[-1]) + 1
     left = tuple(

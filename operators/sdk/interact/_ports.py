@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from interact_api.stream_plan import StreamPlan
 from interact_api.wire import Header
 
-from interact._chunks import Part, Place
+from interact._chunks import Elsewhere, Part, Place
 
 Stored = Callable[[], Awaitable[None]]
 """Called once when the broker has stored a message for good."""
@@ -142,7 +142,7 @@ class LargeBroker(Protocol):
         place: Place,
         subject: str,
         header: Header,
-        parts: Sequence[Part],
+        parts: Sequence[Part] | Elsewhere,
         size: int,
         *,
         identity: str,

@@ -9,7 +9,7 @@ from interact_api.wire import Header
 from nats.aio.client import Client
 
 from interact import _chunks
-from interact._chunks import Descriptor, Part, Place
+from interact._chunks import Descriptor, Elsewhere, Part, Place
 from interact._errors import BrokerError
 from interact._jetstream import _assembly
 from interact._jetstream._sending import Sender
@@ -70,7 +70,7 @@ class Large:
         place: Place,
         subject: str,
         header: Header,
-        parts: Sequence[Part],
+        parts: Sequence[Part] | Elsewhere,
         size: int,
         *,
         identity: str,

@@ -13,12 +13,13 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from interact_api.wire import Header
 from nats.aio.client import Client
 
 from interact import _chunks
-from interact._chunks import Descriptor, Entries, Entry, Part, Place
+from interact._chunks import Descriptor, Elsewhere, Entries, Entry, Part, Place, Unread
 from interact._errors import TooLarge
 from interact._jetstream import _asking
 from interact._jetstream._ledger import Ledger
@@ -52,7 +53,7 @@ class Sender:
         self,
         subject: str,
         header: Header,
-        parts: Sequence[Part],
+        parts: Sequence[Part] | Elsewhere,
         size: int,
         *,
         identity: str,
@@ -65,6 +66,7 @@ class Sender:
 
         Raises:
             TooLarge: If it could never fit.
+            Unread: If its parts are not there any more.
         """
         need = _chunks.reserved_bytes(size, self._chunk_bytes)
         if need > self.place.max_bytes:
@@ -80,7 +82,11 @@ class Sender:
                 self.waiting.discard(subject)
             if not reserved:
                 return False
-            digest = await self._write(group, parts)
+            try:
+                digest = await self._write(group, parts)
+            except Unread:
+                await self.sweeper.give_up(group)
+                raise
             descriptor = Descriptor(
                 self.place.stream, self.place.ledger, f"{self.place.subject}.{group}",
                 -(-size // self._chunk_bytes), size, digest,
@@ -121,17 +127,20 @@ class Sender:
         self.blocked_seconds += loop.time() - since if looks else 0.0
         return True
 
-    async def _write(self, group: str, parts: Sequence[Part]) -> str:
+    async def _write(self, group: str, parts: Sequence[Part] | Elsewhere) -> str:
         """Store all chunks, a few at a time; the digest of all of them."""
         digest = hashlib.sha256()
         on_the_way: deque[asyncio.Task[int]] = deque()
+        number = 0
         try:
-            for number, chunk in enumerate(_chunks.slices(parts, self._chunk_bytes)):
-                subject = self.place.subject_of(group, number)
-                on_the_way.append(asyncio.create_task(self._stored(subject, chunk)))
-                digest.update(chunk)
-                if len(on_the_way) >= CHUNKS_ON_THE_WAY:
-                    await on_the_way.popleft()
+            async with aclosing(_chunks.cut(parts, self._chunk_bytes)) as cut:
+                async for chunk in cut:
+                    subject = self.place.subject_of(group, number)
+                    on_the_way.append(asyncio.create_task(self._stored(subject, chunk)))
+                    digest.update(chunk)
+                    number += 1
+                    if len(on_the_way) >= CHUNKS_ON_THE_WAY:
+                        await on_the_way.popleft()
             while on_the_way:
                 await on_the_way.popleft()
         finally:

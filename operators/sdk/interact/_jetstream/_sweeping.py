@@ -119,6 +119,11 @@ class Sweeper:
         await _asking.remove(self._client, self._place.refers, sequence)
         await self._free([group])
 
+    async def give_up(self, group: str) -> None:
+        """Free what was written of a message whose rest is not there."""
+        self.own.discard(group)
+        await self._free([group])
+
     def _given_up(self, one: Entry) -> bool:
         if one.sequence or one.dead or one.life == self._life:
             return False
