@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -12,9 +13,10 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from cluster import forked
+from cluster.forked import Forked
 from cluster.processes import Address
 from interact import Batch, Image, _codec, _jetstream, _server
 from interact._live_values import KEY, written
@@ -22,7 +24,7 @@ from interact.cli.dlq_letters import Box, Choice
 from interact_api.stream_plan import Plan
 from interact_api.wire import Header
 
-from chaos import forked, pipeline
+from chaos import pipeline
 from chaos.pipeline import OPERATORS, Setup
 from chaos.relay import Relay
 from chaos.runs import PATIENCE, Picture, Replica, Run
@@ -100,7 +102,7 @@ class LocalRun(Run):
         self.plan = plan
         self.broker: _jetstream.JetStream
         self.relays: dict[Replica, Relay] = {}
-        self.processes: dict[Replica, ForkServerProcess] = {}
+        self.processes: dict[Replica, Forked] = {}
         self.deaths: list[Replica] = []
         self._revision = 1
 
@@ -109,6 +111,7 @@ class LocalRun(Run):
         relay = self.relays.get((operator, replica))
         url = relay.url if relay is not None else self.nats.server.url
         environment = {
+            **os.environ,
             "INTERACT_CONFIG": str(self.folder / f"{operator}.json"),
             "INTERACT_REPLICA": str(replica),
             "INTERACT_NATS_URL": url,
@@ -116,9 +119,9 @@ class LocalRun(Run):
             "INTERACT_PATIENCE_SECONDS": str(PATIENCE),
         }
         log = self.folder / f"{operator}.{replica}.log"
-        self.processes[operator, replica] = forked.start(
-            OPERATORS / f"{self.setup.graph.code[operator]}.py", log, environment
-        )
+        code = str(OPERATORS / f"{self.setup.graph.code[operator]}.py")
+        command = [sys.executable, "-m", "interact", code]
+        self.processes[operator, replica] = forked.start(command, log, environment)
 
     def start_all(self) -> None:
         """Start every replica, the source last."""
@@ -133,7 +136,7 @@ class LocalRun(Run):
     def end(self, operator: str, *replicas: int) -> None:
         """kill -9, and nobody starts it again."""
         for replica in replicas or self.replicas(operator):
-            forked.kill(self.processes.pop((operator, replica)))
+            self.processes.pop((operator, replica)).kill()
             self.told.pop((operator, replica), None)
 
     async def kill(self, operator: str, *replicas: int) -> None:
@@ -151,8 +154,8 @@ class LocalRun(Run):
         for _, process in ending:
             process.terminate()
         for one, process in ending:
-            await asyncio.to_thread(process.join, PATIENCE)
-            assert process.exitcode == 0, f"{one} ended with {process.exitcode}\n{self.words()}"
+            await asyncio.to_thread(process.wait, PATIENCE)
+            assert process.returncode == 0, f"{one} ended with {process.returncode}\n{self.words()}"
             self.told.pop(one, None)
 
     async def roll(self, operator: str, replica: int = 0) -> None:
@@ -172,12 +175,12 @@ class LocalRun(Run):
 
     def signal(self, number: int, operator: str, replica: int = 0) -> None:
         """Send a signal to a replica."""
-        forked.send(self.processes[operator, replica], number)
+        self.processes[operator, replica].send_signal(number)
 
     async def look_after(self) -> None:
         """Start again whoever ended by himself, as a kubelet does."""
         for (operator, replica), process in [*self.processes.items()]:
-            if not process.is_alive():
+            if process.poll() is not None:
                 self.deaths.append((operator, replica))
                 assert len(self.deaths) <= MOST_DEATHS, f"they die all the time\n{self.words()}"
                 self.told.pop((operator, replica), None)
@@ -270,7 +273,7 @@ class LocalRun(Run):
     def close(self) -> None:
         """End every process."""
         for process in self.processes.values():
-            forked.kill(process)
+            process.kill()
 
 
 def written_values(raw: bytes) -> dict[str, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""What every operator process does first, done once in the process all of them are forked from."""
+"""What operator processes do first, done once in the process all of them are forked from."""
 
 import inspect
 

@@ -52,7 +52,7 @@ class Pod(threading.Thread):
         self._address = processes.Address()
         (folder / "volumes").mkdir(parents=True)
         self.host, self.log, self.last_words = self._address.host, folder / "log", ""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: processes.Process | None = None
         self._grace, self._stopping = 30.0, threading.Event()
         self._began = self._turned = now()
         self._phase, self._failure, self._ready, self._restarts = "Pending", "", False, 0

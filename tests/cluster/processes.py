@@ -10,6 +10,10 @@ from pathlib import Path
 
 from interact._tether import tethered
 
+from cluster import forked
+from cluster.forked import Forked
+
+Process = subprocess.Popen[bytes] | Forked
 RUN = "INTERACT_TEST_RUN"
 """In the environment of every process of a run: which run that is."""
 STOP_SECONDS = 10.0
@@ -23,14 +27,18 @@ def start(
     log: Path,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
-) -> "subprocess.Popen[bytes]":
+) -> Process:
     """Start a program that dies with the calling thread, in a process group of its own.
 
     It inherits this environment, but if it has a folder of its own only what every program needs.
+    One of ours is forked from a warm process, and dies with this one.
     """
     inherited = {
         name: value for name, value in os.environ.items() if folder is None or name in _NEEDED
     }
+    variables = inherited | dict(environment or {})
+    if forked.knows(command):
+        return forked.start(command, log, variables, folder)
     with log.open("ab") as output:
         return subprocess.Popen(
             tethered(list(command)),
@@ -39,11 +47,11 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=folder,
-            env=inherited | dict(environment or {}),
+            env=variables,
         )
 
 
-def stop(process: "subprocess.Popen[bytes]", *, kill: bool = False) -> None:
+def stop(process: Process, *, kill: bool = False) -> None:
     """End a program and everything in its group; a frozen one too."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGCONT)

@@ -2,7 +2,6 @@
 
 import base64
 import secrets
-import subprocess
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,7 +69,7 @@ class OwnPlane(Plane):
             for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
         }
         self._address = processes.Address()
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, processes.Process] = {}
         super().__init__(folder, self._address.host, secrets.token_hex(16))
         try:
             self._start(crds)

@@ -47,7 +47,7 @@ The lease stays as it is in a chart: one of a few seconds is lost on a busy mach
 class Controller:
     """One controller process."""
 
-    process: "subprocess.Popen[bytes]"
+    process: processes.Process
     log: Path
     name: str
 
