@@ -199,7 +199,13 @@ def test_the_controller_gets_these_rights_and_no_others():
     assert granted == {
         ("ClusterRole", "interact.science", "pipelines"): ["get", "list", "watch"],
         ("ClusterRole", "interact.science", "interactoperators"): ["get", "list", "watch"],
-        ("ClusterRole", "interact.science", "externalruns"): ["delete", "get", "list", "watch"],
+        ("ClusterRole", "interact.science", "externalruns"): [
+            "create",
+            "delete",
+            "get",
+            "list",
+            "watch",
+        ],
         ("ClusterRole", "interact.science", "externalsystems"): ["get", "list", "watch"],
         ("ClusterRole", "interact.science", "externalsystems/status"): ["get", "patch", "update"],
         ("ClusterRole", "interact.science", "pipelines/status"): ["get", "patch", "update"],
