@@ -20,6 +20,7 @@ from interact._orders import Action, Order, written
 from interact._orders import key as order_key
 from interact._server import Server
 from interact._tally import Tally
+from interact.cli.dlq_letters import Box, Choice
 from interact_api import names, streams
 from interact_api.choices import Storage
 from interact_api.stream_plan import Plan, PlanSettings
@@ -264,6 +265,12 @@ class Flow:
         async with self.pipes.connected() as broker:
             store = await broker.context.object_store(bucket)
             return (await store.get(rest)).data or b""
+
+    async def send_again(self) -> list[str]:
+        """Send all dead letters again; why those were refused that were."""
+        async with self.pipes.connected() as broker:
+            box = Box(broker, self.pipes.rig.kube.namespace, self.pipes.name)
+            return [one.refused async for one in box.send_again(await box.chosen(Choice()))]
 
     async def letters(self) -> list[Batch]:
         """The dead letters."""

@@ -196,3 +196,20 @@ async def test_an_external_operator_may_be_the_last_one(pipes: Pipes) -> None:
 
     assert [run["status"]["phase"] for run in pipes.runs()] == ["COMPLETED"] * 2
     assert len(pipes.desk.jobs) == 2
+
+
+async def test_a_dead_letter_that_is_sent_again_makes_another_run(pipes: Pipes) -> None:
+    pipes.declare(*parts(1))
+    pipes.desk.say("check", Observation(state=State.FAILED, reason="Diverged"))
+
+    async with pipes.controller(), pipes.flowing() as flow, flow.relay():
+        await eventually(lambda: flow.complete)
+        refused = await flow.send_again()
+        await eventually(lambda: pipes.arrived)
+        left = await flow.letters()
+
+    [arrived] = pipes.arrived
+    assert (refused, left) == ([""], [])
+    assert arrived.columns["number"].tolist() == [2, 2]
+    phases = sorted(run["status"]["phase"] for run in pipes.runs())
+    assert phases == ["COMPLETED", "FAILED"]

@@ -126,11 +126,14 @@ class Relaying(Handling):
         if len(data) > messages.LIMIT:
             words = f"the message has {len(data):,} bytes, at most {messages.LIMIT:,} reach a run"
             return RunTold(outcome=Outcome.REFUSED, reason="TooLarge", message=words)
-        name = f"{self.config.pipeline}/{self.config.operator}/{question.message}.npz"
+        name = self._object(question)
         await self.runs.stored(self.objects, name, data)
         told = await self.runs.ended(messages.with_input(question, data, self.objects.bucket, name))
         await self.objects.remove(name)
         return told
+
+    def _object(self, question: RunAsk) -> str:
+        return f"{self.config.pipeline}/{self.config.operator}/{question.message}.npz"
 
     def _outputs(self, batch: Batch | None) -> dict[str, Batch | None]:
         return {port.name: batch for port in self.operator.outputs}
@@ -159,6 +162,8 @@ class Relaying(Handling):
             if self.obeying.drops(work[0], work[3].scan):
                 task.cancel()
                 await self.runs.cancel(question)
+                if messages.large(work[3]):
+                    await self.objects.remove(self._object(question))
                 await self.holding.done(work[1])
         await super().obey()
 
