@@ -155,6 +155,15 @@ async def test_a_pipeline_that_is_being_deleted_gets_no_runs(office: Office) -> 
     assert "is being deleted" in told.message
 
 
+async def test_a_pipeline_whose_deletion_was_not_heard_of_gets_no_runs(office: Office) -> None:
+    del office.server.kept[Key(Kind.PIPELINE, NAMESPACE, "scan")]
+
+    told = await office.ask()
+
+    assert (told.outcome, office.runs) == (Outcome.LATER, [])
+    assert "is being deleted" in told.message
+
+
 async def test_a_run_of_somebody_else_is_never_told(office: Office) -> None:
     await office.ask()
     [run] = office.runs

@@ -158,9 +158,9 @@ class Asking:
         if question.cancel:
             return await self._cancelled(key, pipeline.metadata.uid)
         if there is None:
-            full = self._full(place, operator)
-            if full:
-                return RunTold(outcome=Outcome.LATER, name=key.name, message=full)
+            why = self._full(place, operator) or await self._ending(pipeline)
+            if why:
+                return RunTold(outcome=Outcome.LATER, name=key.name, message=why)
             there = await self._made(run, key)
         return asked.told(there, pipeline.metadata.uid)
 
@@ -211,6 +211,18 @@ class Asking:
                 "execution.ttlAfterFinished, or delete those that have ended"
             )
         return ""
+
+    async def _ending(self, pipeline: Pipeline) -> str:
+        """Why a pipeline that we have heard of gets no runs any more; empty if it does.
+
+        Its runs may be gone before we hear that it is: made anew they would begin their work again.
+        """
+        about = pipeline.metadata
+        live = await self._cluster.live(Key(Kind.PIPELINE, about.namespace or "", about.name))
+        now = mapping(live["metadata"]) if live is not None else {}
+        if now.get("uid") == about.uid and "deletionTimestamp" not in now:
+            return ""
+        return f"pipeline {about.name!r} is being deleted"
 
     async def _made(self, run: Manifest, key: Key) -> Manifest:
         try:
