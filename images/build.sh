@@ -4,11 +4,11 @@
 #   BASE    the Python image they begin with             (python:3.12-slim)
 #   PREFIX  what names begin with: PREFIX/controller:TAG  (interact)
 #   TAG     their tag                                     (latest)
-#   SSH     no leaves ssh out of the controller's, which then needs no network  (yes)
+#   SSH     yes: the controller's must have ssh; no: it is left out; auto: if there is a network  (auto)
 #   ONLY    names to build, with what they begin with     (all)
 set -eu
 cd "$(dirname "$0")/.."
-: "${BASE:=python:3.12-slim}" "${PREFIX:=interact}" "${TAG:=latest}" "${ONLY:=}" "${SSH:=yes}"
+: "${BASE:=python:3.12-slim}" "${PREFIX:=interact}" "${TAG:=latest}" "${ONLY:=}" "${SSH:=auto}"
 export BASE PREFIX TAG SSH
 
 if docker buildx version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then

@@ -2,7 +2,7 @@
 variable "BASE" { default = "python:3.12-slim" }
 variable "PREFIX" { default = "interact" }
 variable "TAG" { default = "latest" }
-variable "SSH" { default = "yes" }
+variable "SSH" { default = "auto" }
 
 group "default" {
   targets = ["controller", "nats", "operators"]
