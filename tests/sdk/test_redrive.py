@@ -74,7 +74,9 @@ async def test_after_a_restart_of_all_processes_the_result_is_that_without_a_fau
         work.run.told.clear()
         seen = len(work.results)
         async with work.start():  # the last words of the life before may still be on their way
-            await work.run.until("collect", lambda told: (told.state, told.frames_in) == ("done", 0))
+            await work.run.until(
+                "collect", lambda told: (told.state, told.frames_in) == ("done", 0)
+            )
 
     assert facts(work.results[-1]) == facts(faultless)
     assert len(work.results) == seen, "nothing is left to be corrected"
