@@ -4,17 +4,13 @@ The same question again changes nothing: it finds the run it made, and hears how
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
-import pydantic
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from interact_api import bounded_json
 from interact_api.external import MAX_ARTIFACTS, MAX_INPUTS, Artifact, Input
 from interact_api.model import Bool, Int, JsonObject, Model, Text, Word
 
-MAX_BYTES: Final = 512 * 2**10
-"""Of a question or an answer; nats-server takes 1 MiB."""
 MESSAGE: Final = "message"
 """The parameter of a run that has the message; no operator declares another of this name."""
 MOST_RUNS: Final = 8
@@ -77,26 +73,3 @@ def order(scan: str, index: int) -> str:
     """
     head = scan.rstrip("0123456789")
     return f"{head}{scan[len(head) :]:0>12} {index:012d}"
-
-
-Message = TypeVar("Message", RunAsk, RunTold)
-
-
-def encode(message: RunAsk | RunTold) -> bytes:
-    """A question or an answer as JSON."""
-    return message.model_dump_json(by_alias=True, exclude_defaults=True).encode()
-
-
-def decode(kind: type[Message], payload: bytes) -> Message:
-    """A question or an answer read back.
-
-    Raises:
-        ValueError: If it is none; says why without what was sent.
-    """
-    value: JsonValue = bounded_json.parse(payload, max_bytes=MAX_BYTES)
-    try:
-        return kind.model_validate(value)
-    except pydantic.ValidationError as error:
-        [first, *_] = error.errors(include_url=False, include_input=False)
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{kind.__name__}.{where}: {first['msg']}"[:500]) from error

@@ -1,17 +1,11 @@
 """A call of an external operator's class as it travels, from the controller to the pod that has it."""
 
 from enum import StrEnum
-from typing import Final, TypeVar
 
-import pydantic
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from interact_api import bounded_json
 from interact_api.external import Handle, Observation, OperatorResult, Run
 from interact_api.model import Bool, Model, Text
-
-MAX_BYTES: Final = 512 * 2**10
-"""Of a call or an answer; nats-server takes 1 MiB."""
 
 
 class Method(StrEnum):
@@ -50,26 +44,3 @@ class ExternalAnswer(Model):
     stopped: Bool = Field(default=False, description="Of cancel: whether the work has ended.")
     failure: Failure | None = Field(default=None, description="Why there is nothing.")
     message: Text = Field(default="", description="The same for people.")
-
-
-Message = TypeVar("Message", ExternalCall, ExternalAnswer)
-
-
-def encode(message: ExternalCall | ExternalAnswer) -> bytes:
-    """A call or an answer as JSON."""
-    return message.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-
-def decode(kind: type[Message], payload: bytes) -> Message:
-    """A call or an answer read back.
-
-    Raises:
-        ValueError: If it is none; says why without what was sent.
-    """
-    value: JsonValue = bounded_json.parse(payload, max_bytes=MAX_BYTES)
-    try:
-        return kind.model_validate(value)
-    except pydantic.ValidationError as error:
-        [first, *_] = error.errors(include_url=False, include_input=False)
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{kind.__name__}.{where}: {first['msg']}"[:500]) from error

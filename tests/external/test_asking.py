@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from controller.building import NAMESPACE, POLICY, UID, catalogue, operator, pipeline
 from interact_api import names
-from interact_api.external_asks import Outcome, RunAsk, RunTold, decode, encode
+from interact_api.border import decode, encode
+from interact_api.external_asks import Outcome, RunAsk, RunTold
 from interact_controller.errors import Conflict, Refused
 from interact_controller.external import asked
 from interact_controller.external.asking import MOST_KEPT, MOST_WAITING, Asking

@@ -14,7 +14,7 @@ from interact._codec import encode as encoded
 from interact._errors import BrokerError
 from interact._external_runs import Runs
 from interact._tally import Tally
-from interact_api import external_asks
+from interact_api import border
 from interact_api.external_asks import Outcome, RunAsk, RunTold
 from interact_controller.external import asked
 
@@ -33,12 +33,12 @@ class Controller:
         self.told = RunTold(outcome=Outcome.COMPLETED, name="one")
 
     async def ask(self, payload: bytes) -> bytes:
-        question = external_asks.decode(RunAsk, payload)
+        question = border.decode(RunAsk, payload)
         self.asked.append((question.scan, question.index))
         if self.away:
             raise BrokerError("nobody listens")
         await self.gate.wait()
-        return external_asks.encode(self.told)
+        return border.encode(self.told)
 
 
 def of(scan: str, index: int) -> RunAsk:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from interact_api import load, names
-from interact_api.external_asks import MOST_RUNS, Outcome, RunAsk, RunTold, decode, encode
+from interact_api.border import decode, encode
+from interact_api.external_asks import MOST_RUNS, Outcome, RunAsk, RunTold
 from interact_api.lifecycle import TERMINAL
 from interact_api.operator import InteractOperator
 from interact_api.pipeline import Pipeline

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from interact_api import names
+from interact_api.border import decode, encode
 from interact_api.config import OperatorConfig
-from interact_api.external_asks import Outcome, RunAsk, RunTold, decode, encode, order
+from interact_api.external_asks import Outcome, RunAsk, RunTold, order
 
 from interact._errors import BrokerError
 from interact._jetstream._objects import Objects

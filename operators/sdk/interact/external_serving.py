@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interact_api import names
-from interact_api.external_calls import ExternalAnswer, ExternalCall, Failure, decode, encode
+from interact_api.border import decode, encode
+from interact_api.external_calls import ExternalAnswer, ExternalCall, Failure
 
 from interact import _logs, _main, _settings, external_paths
 from interact._errors import InteractError, SettingsError

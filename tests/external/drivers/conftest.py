@@ -1,14 +1,34 @@
-"""What tests of drivers on a real API server share."""
+"""What tests of drivers on a real API server and a real nats-server share."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from cluster.kube import Kube, KubeError
 from cluster.plane import Plane
+from external.drivers.awaiting import until
+from interact._server import Server, nats_server
 from interact_api.external import Run
+from interact_controller import jetstream
 from interact_controller import kube as door
 from interact_controller.external.drivers.objects import Requests
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with nats_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def broker(server: Server) -> AsyncIterator[jetstream.JetStream]:
+    async with jetstream.connect(server.url, str(server.token_file), "test") as made:
+
+        async def connected() -> bool:
+            return made.connected
+
+        await until(connected)
+        yield made
 
 
 @pytest.fixture

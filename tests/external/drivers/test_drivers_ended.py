@@ -15,8 +15,9 @@ from external.rig import Rig
 from interact.external_calling import Calling
 from interact.external_experiment import Experiment
 from interact.external_operator import ExternalOperator
+from interact_api.border import decode, encode
 from interact_api.external import Handle, Observation, State
-from interact_api.external_calls import ExternalCall, decode, encode
+from interact_api.external_calls import ExternalCall
 from interact_api.external_sections import ExperimentRun
 from interact_controller.external import failpoints
 from interact_controller.external.drivers.hosted import Ask, HostedDriver

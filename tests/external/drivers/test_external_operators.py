@@ -14,15 +14,9 @@ from external.drivers.guides_operator import MyCustomOperator
 from interact.external import ExternalRunHandle, ExternalRunStatus, OperatorResult, RunHandle
 from interact.external_calling import MISSING, Calling
 from interact.external_experiment import Experiment
+from interact_api.border import decode, encode
 from interact_api.external import Handle, Run, State
-from interact_api.external_calls import (
-    ExternalAnswer,
-    ExternalCall,
-    Failure,
-    Method,
-    decode,
-    encode,
-)
+from interact_api.external_calls import ExternalAnswer, ExternalCall, Failure, Method
 
 
 def run(**changes: Any) -> Run:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from external.drivers import my_api_client
 from external.drivers.awaiting import until
 from external.drivers.guides_operator import MyCustomOperator
 from interact import SettingsError
-from interact._server import Server, nats_server
+from interact._server import Server
 from interact.external import ExternalOperator, ExternalRunHandle, PathRefused
 from interact.external_experiment import Experiment
 from interact.external_serving import Place, place, serve
 from interact_api import names
+from interact_api.border import decode, encode
 from interact_api.external import Repeat, Run, State
-from interact_api.external_calls import ExternalAnswer, ExternalCall, Method, decode, encode
+from interact_api.external_calls import ExternalAnswer, ExternalCall, Method
 from interact_api.external_sections import ExperimentRun
 from interact_api.operator import InteractOperator
 from interact_controller import jetstream
@@ -35,23 +36,6 @@ from interact_controller.external.drivers.pods import KEY_LABEL
 
 pytestmark = pytest.mark.nats
 Make = Callable[..., Run]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with nats_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def broker(server: Server) -> AsyncIterator[jetstream.JetStream]:
-    async with jetstream.connect(server.url, str(server.token_file), "test") as made:
-
-        async def connected() -> bool:
-            return made.connected
-
-        await until(connected)
-        yield made
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster.kube import Kube
-from external.drivers.awaiting import until
 from external.drivers.rest_service import Service
 from external.drivers.rest_service import system as rest_system
-from interact._server import Server, nats_server
 from interact_api import names
 from interact_api.external import Run
 from interact_api.external_slurm import SlurmJob, SlurmRest, SlurmSsh, SlurmSystem
@@ -54,23 +52,6 @@ def held(data: bytes = DATA) -> stored.Read:
         return data
 
     return read
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with nats_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def broker(server: Server) -> AsyncIterator[jetstream.JetStream]:
-    async with jetstream.connect(server.url, str(server.token_file), "test") as made:
-
-        async def connected() -> bool:
-            return made.connected
-
-        await until(connected)
-        yield made
 
 
 @pytest.mark.nats

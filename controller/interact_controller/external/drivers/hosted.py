@@ -10,16 +10,10 @@ from typing import Final
 
 import pydantic
 from interact_api import file_names, names
+from interact_api.border import decode, encode
 from interact_api.conditions import Reason
 from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run
-from interact_api.external_calls import (
-    ExternalAnswer,
-    ExternalCall,
-    Failure,
-    Method,
-    decode,
-    encode,
-)
+from interact_api.external_calls import ExternalAnswer, ExternalCall, Failure, Method
 from interact_api.external_sections import ExperimentRun
 from interact_api.external_work import CustomRun
 from interact_api.model import Model
