@@ -40,7 +40,7 @@ ifdef ARGS
 else
 	@mkdir -p build
 	@$(BIN)/python -m pytest $(ALONE) > build/scenarios.log 2>&1 & scenarios=$$!; \
-	  $(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(ALONE)); others=$$?; \
+	  $(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(ALONE)); others=$$?; \
 	  echo "scenarios with a controller:"; wait $$scenarios; own=$$?; cat build/scenarios.log; \
 	  exit $$((others | own))
 endif

@@ -106,7 +106,7 @@ def _stage() -> Iterator[tuple["OwnPlane", "Stage"]]:
             stages.grant(plane, system)
             account = plane.user(stages.AGENT, system)
             with nats_server(folder / "nats", max_file=1 << 40) as nats:
-                one = stages.Stage(plane, nats, system, account, folder, system)
+                one = stages.Stage(plane, nats, system, account, folder, system, warm=False)
                 yield plane, one
                 one.stop()
         finally:

@@ -7,6 +7,7 @@ from cluster.kube import KubeError
 from cluster.waiting import eventually
 from controller.building import Boards, catalogue, chain
 from controller.streams_in_memory import Streams
+from interact_controller import labels
 from interact_controller.errors import Conflict, Refused
 from interact_controller.policy import Policy
 from interact_controller.ports import World
@@ -14,6 +15,7 @@ from interact_controller.reconcile import reconcile
 from interact_controller.seen import Key, Kind
 
 RESOURCES = {
+    Kind.EXTERNAL_RUN: "externalruns",
     Kind.PIPELINE: "pipelines",
     Kind.OPERATOR: "interactoperators",
     Kind.DEPLOYMENT: "deployments",
@@ -35,6 +37,12 @@ class Server:
     def of_pipeline(self, kind, namespace, pipeline):
         found = self.kube.list(RESOURCES[kind], labels=f"interact.science/pipeline={pipeline}")
         return [{"kind": kind.value, **one} for one in found]
+
+    def phases(self, namespace, pipeline):
+        runs = self.of_pipeline(Kind.EXTERNAL_RUN, namespace, pipeline)
+        return [
+            (one["metadata"]["labels"][labels.OPERATOR], one["status"]["phase"]) for one in runs
+        ]
 
     def all(self, kind):
         return self.kube.list(RESOURCES[kind])

@@ -110,8 +110,8 @@ def test_the_public_names_of_the_sdk_are_these():
     """Changing them changes the interface: say so in the changelog."""
     assert interact.__all__ == [
         "Axis", "Batch", "BatchError", "BrokerError", "Bytes", "Calibration", "DenseFrames", "ExternalOperator", "FrameSum",
-        "Image", "InputError", "InteractError", "Latest", "Operator", "OperatorError", "Param", "Picture", "Progress", "Reducer",
-        "Resume", "Scan", "ScanImage", "SettingsError", "Slots", "SparseFrames", "Tombstone", "TooLarge",
+        "Image", "InputError", "InteractError", "Latest", "Operator", "OperatorError", "Param", "Picture", "Piece", "Progress",
+        "Reducer", "Resume", "Rows", "Scan", "ScanImage", "SettingsError", "Slots", "SparseFrames", "Streamed", "Tombstone", "TooLarge",
         "TransientError", "Values", "Zip", "dependencies", "lost", "operator", "positions", "scan_axes",
         "scan_image", "source",
     ]  # fmt: skip

@@ -92,6 +92,7 @@ class Stage:
         system: Namespace of the controllers.
         kubeconfig: Of the ServiceAccount the controllers run as.
         folder: For logs.
+        warm: Whether controllers are forked from a warm process; their memory is their own without.
     """
 
     plane: Plane
@@ -100,6 +101,7 @@ class Stage:
     kubeconfig: Path
     folder: Path
     installation: str
+    warm: bool = True
     controllers: list[Controller] = field(default_factory=list)
     _starts: Iterator[int] = field(default_factory=itertools.count)
 
@@ -124,7 +126,8 @@ class Stage:
             **SETTINGS,
             **settings,
         }
-        command = [sys.executable, "-m", "interact_controller"]
+        options = ["-m"] if self.warm else ["-u", "-m"]
+        command = [sys.executable, *options, "interact_controller"]
         one = Controller(processes.start(command, log, environment), log, name)
         self.controllers.append(one)
         return one
