@@ -1,5 +1,6 @@
 """Kernels that end their process on one frame: all other frames arrive, and that one is kept aside."""
 
+import secrets
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,13 +65,16 @@ async def test_a_frame_that_ends_its_process_is_found_and_the_others_arrive(
     read, _ = given(SCAN)
     collect, arrived = collector()
     edges = [("given.out", "fragile.part"), ("fragile.out", "collect.part")]
-    plan = planned("fragile", [read, _main.found(code), collect], edges, ack_wait="1s")
+    name = f"fragile-{secrets.token_hex(3)}"
+    plan = planned(name, [read, _main.found(code), collect], edges, ack_wait="1s")
 
     async with running(server, plan) as run, run.start(read, collect):
         config = quick(plan.operators["fragile"], attempts=2, timeout=0.5)
         async with living(run, server, "fragile", code, tmp_path, config=config) as lives:
             await run.until("collect", lambda told: told.state == "done", patience=LONG)
-            told = await run.until("fragile", lambda told: told.frames_failed == 1)
+            told = await run.until(
+                "fragile", lambda told: told.frames_failed >= 1
+            )  # or comes twice
             left, kept = await last_records(run), await letters(run, "fragile")
 
     good = [i for i in range(35) if i != 17]
