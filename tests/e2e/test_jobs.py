@@ -30,6 +30,14 @@ async def main():
     await client.close()
 asyncio.run(main())
 """
+REMOVES = """
+import asyncio, nats, os, sys
+async def main():
+    client = await nats.connect(os.environ["INTERACT_NATS_URL"])
+    await client.jetstream().delete_object_store(sys.argv[1])
+    await client.close()
+asyncio.run(main())
+"""
 READS = """
 import hashlib, json, os
 [told] = json.loads(os.environ["INTERACT_INPUTS"])
@@ -81,14 +89,15 @@ def test_a_job_is_done_once_and_its_results_are_in_the_status(runs: Cluster, ima
 
 def test_an_object_of_the_namespace_s_bucket_is_mounted(runs: Cluster, images: Images):
     bucket = names.inputs_bucket(NAMESPACE)
-    runs.kubectl("exec", "-n", SYSTEM, "deployment/interact-controller", "--",
-                 "python", "-c", PUTS, bucket)  # fmt: skip
+    within = ("exec", "-n", SYSTEM, "deployment/interact-controller", "--", "python", "-c")
+    runs.kubectl(*within, PUTS, bucket)
 
     begin(runs, images, "reads", READS, inputs=[{"name": "scan.raw", "object": f"{bucket}/scan"}])
 
     sha256 = hashlib.sha256(bytes(range(256)) * 1000).hexdigest()
     told = wait(runs, "reads", "Completed")["results"]
     assert told == {"object": f"{bucket}/scan", "sha256": sha256}
+    runs.kubectl(*within, REMOVES, bucket)  # it is no stream of a pipeline: nobody sweeps it
 
 
 def test_a_container_that_fails_makes_its_run_fail(runs: Cluster, images: Images):
