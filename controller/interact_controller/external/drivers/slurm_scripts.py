@@ -25,6 +25,7 @@ TAKEN: Final = 75
 WRONG_INPUT: Final = 76
 """Exit code of a job that lacks an input."""
 RESULTS: Final = "results.json"
+_PART: Final = ".part.${SLURM_JOB_ID:-0}.$$"
 MAX_RESULTS_BYTES: Final = 64 * 2**10
 _FIELD: Final = re.compile(
     r"(?:^|\s)(JobState|Reason|Restarts|ExitCode)=(.*?)(?=\s[A-Za-z/:]+=|\s*$)"
@@ -95,7 +96,10 @@ def files(
         *_written(inputs.LIST, inputs.text(run), "600"),
         *([f"mkdir -p {inputs.FOLDER}"] if run.inputs else ()),
         *(line for one in contents for line in _brought(one)),
-        *(f"ln -sfn -- {shlex.quote(f'../../{one.path}')} {_input(one.name)}" for one in paths),
+        *(
+            f"ln -sfn -- {shlex.quote(f'../../{one.path}')} {_input(one.name)} || [ -L {_input(one.name)} ]"
+            for one in paths
+        ),
     ]
 
 
@@ -242,8 +246,11 @@ def _exit(told: str) -> tuple[int | None, int]:
 
 
 def _written(name: str, content: str, mode: str) -> list[str]:
-    """Write a file whole; each step on a line of its own, so that the shell ends where one fails."""
-    part = f"{name}.part"
+    """Write a file whole; each step on a line of its own, so that the shell ends where one fails.
+
+    Two jobs of one key may write at once, so that each has its own until it is whole.
+    """
+    part = name + _PART
     return [
         f"printf %s {shlex.quote(content)} > {part}", f"chmod {mode} {part}", f"mv {part} {name}",
     ]  # fmt: skip
@@ -251,10 +258,10 @@ def _written(name: str, content: str, mode: str) -> list[str]:
 
 def _brought(one: Content) -> list[str]:
     """Write an input; a line that was damaged on its way ends the shell."""
-    part = f"{inputs.FOLDER}.part"
+    part = inputs.FOLDER + _PART
     return [
         f"printf %s {shlex.quote(base64.b64encode(one.data).decode())} | base64 -d > {part}",
-        f"echo '{one.sha256}  {part}' | sha256sum -c - >/dev/null",
+        f'echo "{one.sha256}  {part}" | sha256sum -c - >/dev/null',
         f"chmod 600 {part}", f"mv {part} {_input(one.name)}",
     ]  # fmt: skip
 
