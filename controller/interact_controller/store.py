@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+from interact_api.lifecycle import RunPhase
 from interact_api.plain import mapping
 
 from interact_controller import labels
@@ -17,8 +18,6 @@ _PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD, Kind.EXTERNAL_RUN})
 """Many and read one at a time: kept as compressed JSON, a tenth of the memory of objects."""
 _QUICK: Final = 1
 """zlib's quickest level."""
-FIRST_PHASE: Final = "CREATED"
-"""Of an external run whose status nobody has written."""
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], Manifest] = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -117,7 +116,7 @@ class Objects:
         self._kinds[key.kind][key] = None
         if key.kind is Kind.EXTERNAL_RUN and place[2]:
             operator = str(mapping(about.get("labels")).get(labels.OPERATOR, ""))
-            phase = str(mapping(manifest.get("status")).get("phase") or FIRST_PHASE)
+            phase = str(mapping(manifest.get("status")).get("phase") or RunPhase.CREATED)
             self._phases[key] = operator, phase
         return key
 

@@ -96,6 +96,7 @@ class Setup:
         given: dict[str, dict[str, Any]] = {
             "frames": {"folder": str(folder), "rows": self.rows, "columns": self.columns, "gate": gate},
             "kept": {"folder": str(folder)},
+            "sums": {"folder": str(folder)},
         }  # fmt: skip
         given = {name: given.get(name, {}) for name in self.graph.code}
         for operator, values in self.parameters.items():

@@ -1,6 +1,5 @@
 """Rows: frames that must come together, or in their order."""
 
-import signal
 import time
 from dataclasses import replace
 
@@ -15,6 +14,8 @@ from chaos.runs import PATIENCE
 from chaos.table import row
 
 JOINED = Setup(graph=DIAMOND, replicas=1)
+HELD = 40
+"""A frame of the first tenth."""
 LATER = 1000.0
 """Seconds: far beyond the silence after which a person is told; nobody waits for it here."""
 
@@ -74,20 +75,19 @@ async def a_join_is_killed_by_a_frame(on: Local) -> None:
     settings="maxBytes 8Ki, ack wait 600 s: nothing waits for it",
 )
 async def a_ring_of_waits(on: Local) -> None:
+    held = {"bad": HELD, "how": "gate", "pause": 0.02}
     setup = Setup(
         graph=ORDERED, port_bytes={"sums": 8 << 10}, ack_wait="600s", gate=0,
-        parameters={"sums": {"pause": 0.02}, "frames": {"pause": 0.0}},
+        kernel_timeout=PATIENCE, parameters={"sums": held, "frames": {"pause": 0.0}},
     )  # fmt: skip
     async with on.running(setup) as run:
-        await run.until(lambda: _works(run, 1), "the replica works, and holds more")
-        run.signal(signal.SIGSTOP, "sums", 1)
-        await _at_rest(run)
-        del run.told["sums", 1]
-        run.signal(signal.SIGCONT, "sums", 1)
-        await run.until(lambda: _works(run, 1), "it goes on")
-        found = await _at_rest(run)
+        await run.until(lambda: run.done == HELD / setup.total, "what comes before has arrived")
+        await _wait_for_room(run, replicas=1)
+        run.open()
+        await _wait_for_room(run, replicas=2)
+        found = await _conditions(run)
 
-        assert run.done < 1
+        assert run.done == HELD / setup.total
         assert "sums.out" in found[ConditionType.BACK_PRESSURED]
         assert "follow.part has acknowledged nothing" in found[ConditionType.STUCK]
         await _give_room(run)
@@ -95,21 +95,19 @@ async def a_ring_of_waits(on: Local) -> None:
         run.exact()
 
 
-def _works(run: LocalRun, replica: int) -> bool:
-    told = run.tells("sums", replica)
-    return told is not None and told.frames_in > 0
+async def _wait_for_room(run: LocalRun, replicas: int) -> None:
+    """Wait until so many replicas of the kernel have waited for a second more."""
 
+    def seconds() -> list[float]:
+        told = [run.tells("sums", replica) for replica in run.replicas("sums")]
+        return [one.blocked_seconds if one is not None else 0.0 for one in told]
 
-async def _at_rest(run: LocalRun) -> dict[ConditionType, str]:
-    """Wait until a stream is full and nothing arrives; what is told of it."""
-    end = time.monotonic() + PATIENCE
-    found, done = await _conditions(run), -1.0
-    while ConditionType.BACK_PRESSURED not in found or run.done != done:
-        assert time.monotonic() < end, f"no stream is full: {found}\n{run.words()}"
-        done = run.done
-        await run.lasting(0.3)
-        found = await _conditions(run)
-    return found
+    begun = seconds()
+
+    def waited() -> bool:
+        return sum(now - then >= 1 for now, then in zip(seconds(), begun, strict=True)) >= replicas
+
+    await run.until(waited, f"{replicas} wait for room")
 
 
 async def _conditions(run: LocalRun) -> dict[ConditionType, str]:

@@ -103,7 +103,9 @@ def test_a_relay_that_is_killed_finds_the_runs_of_its_messages(
     before = eventually(waiting, told, 90)
     [relay] = kube.list("pods", labels="interact.science/operator=judge")
     os.kill(node.pod(relay["metadata"]["name"]).process.pid, signal.SIGKILL)
-    counted = kube.wait("pipelines", "ask", lambda one: one["status"].get("externalRuns"))
+    kube.wait(
+        "pipelines", "ask", lambda one: one["status"].get("externalRuns") == {"WAITING_EXTERNAL": 2}
+    )
     for one in before:
         number = int(one["metadata"]["labels"]["interact.science/index"])
         answer = {"status": "COMPLETED", "data": {"good": number + 0.5}}
@@ -121,7 +123,6 @@ def test_a_relay_that_is_killed_finds_the_runs_of_its_messages(
 
     assert lines == [{"start": 0, "good": [0.5, 0.5]}, {"start": 2, "good": [2.5, 2.5]}]
     assert {one["metadata"]["uid"] for one in runs} == {one["metadata"]["uid"] for one in before}
-    assert sum(counted["status"]["externalRuns"].values()) == 2
     assert [one.get("externalRuns") for one in ended["status"]["operators"]] == [
         None, {"COMPLETED": 2}, None,
     ]  # fmt: skip

@@ -7,12 +7,16 @@ the run's status and in its claim, so it never holds a secret. Each call ends wi
 equal run, `Driver.cancel` of what has ended is confirmed.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
 from interact_api.external import Handle, Observation, OperatorResult, Repeat, Run
 from interact_api.problem import Problem
 
 from interact_controller.errors import ControllerError
+
+Ask = Callable[[str, bytes, float], Awaitable[bytes | None]]
+"""Asks over NATS at a subject, for so many seconds; None if nobody listens. Raises `BrokerError`."""
 
 
 class ExternalError(ControllerError):

@@ -37,17 +37,17 @@ class Suspect:
         self._attempts = attempts
         self._key = key
         self._delivery = delivery
-        self.record = record
+        self._record = record
         self.most = most
 
     @property
     def place(self) -> int:
         """What the last try was at."""
-        return self.record.place
+        return self._record.place
 
     async def begin(self, place: int) -> Given | None:
         """Write down that a place is tried next; or say why it is not any more."""
-        record = self.record
+        record = self._record
         for known in record.given_up:
             if known.place == place:
                 return known
@@ -59,13 +59,13 @@ class Suspect:
             changed = msgspec.structs.replace(record, tries=record.tries + 1, kind="crash")
         else:  # the whole message has been tried once, and every frame with it
             changed = Record(place, 2, given_up=record.given_up)
-        self.record = changed
+        self._record = changed
         await self._attempts.begin(self._key, changed, self._delivery)
         return given_up
 
     async def end(self) -> None:
         """All of it is known."""
-        await self._attempts.end(self._key, self.record)
+        await self._attempts.end(self._key, self._record)
 
     def parts(self, given: Parts) -> Iterator[tuple[int, Parts]]:
         """What to try apart: each frame, the one the last try was at before the others."""

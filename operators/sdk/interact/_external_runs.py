@@ -1,7 +1,6 @@
 """Runs of messages: asked for in order, and waited for until they have ended."""
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -39,7 +38,7 @@ class Runs:
     def __init__(self, ask: Ask, tally: Tally) -> None:
         self._ask = ask
         self._tally = tally
-        self._line: list[Place] = []
+        self._line: set[Place] = set()
         self._moved = asyncio.Event()
         self._asking = False
         self._news: dict[str, asyncio.Event] = {}
@@ -51,12 +50,11 @@ class Runs:
         Runs are asked for in the order of scans and indices, one after the other.
         """
         place = (order(question.scan, question.index), question.message)
-        heapq.heappush(self._line, place)
+        self._line.add(place)
         try:
             told = await self._made(question, place)
         finally:
             self._line.remove(place)
-            heapq.heapify(self._line)
             self._moved.set()
         return told if told.outcome is not Outcome.GOES_ON else await self._over(question, told)
 
@@ -87,7 +85,7 @@ class Runs:
         """Ask in turn until there is a run, or will never be one."""
         pause = FIRST_SECONDS
         while wanted():
-            while self._asking or self._line[0] != place:
+            while self._asking or min(self._line) != place:
                 self._moved.clear()
                 await self._moved.wait()
             self._asking = True

@@ -20,6 +20,8 @@ from interact._scan import Tombstone
 from interact._streamed import Streamed
 from interact._tally import Tally
 
+MOST_COUNTED = 1024
+"""Failures that are remembered, so that none is counted twice."""
 IMAGE_VARIABLE = "INTERACT_IMAGE"
 """Names the image the process runs in; whoever starts it sets it."""
 MOST_NAME = 300
@@ -49,6 +51,7 @@ class Letters:
         self._tally = tally
         self._image = os.environ.get(IMAGE_VARIABLE, "") if image is None else image
         self._sources = {entry.port: entry.source for entry in config.inputs}
+        self._counted: dict[tuple[bytes, int, int], None] = {}
 
     async def undecodable(
         self,
@@ -88,8 +91,7 @@ class Letters:
         """
         came = {work[0].port: work for work in self.works}
         for failure in failures:
-            frames = max(len(next(iter(failure.part.values()))), 1)
-            self._tally.fail(f"{self._config.operator}: {failure.error}", frames, failure.kind)
+            self._count(header, failure)
             ports = list(failure.part)
             for port, part in failure.part.items():
                 why = self._why(port, failure.error, failure.digest, failure.kind)
@@ -103,6 +105,18 @@ class Letters:
                 await self._keep(own, port, part, why)
         if failures:
             await self._broker.flush()  # the input is acknowledged only when they are safe
+
+    def _count(self, header: Header, failure: Failed) -> None:
+        """Count frames that failed; those of a message that is given once more are counted already."""
+        part = next(iter(failure.part.values()))
+        mark = header.identity, header.edition, alone(part).start
+        if mark in self._counted:
+            return
+        self._counted[mark] = None
+        if len(self._counted) > MOST_COUNTED:
+            del self._counted[next(iter(self._counted))]
+        words = f"{self._config.operator}: {failure.error}"
+        self._tally.fail(words, max(len(part), 1), failure.kind)
 
     def _why(self, port: str, error: str, trace: str, kind: str) -> dict[str, Json]:
         return {

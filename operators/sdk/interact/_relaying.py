@@ -15,6 +15,7 @@ from interact import _external_messages as messages
 from interact._batches import Batch
 from interact._collecting import covered
 from interact._computing import Work
+from interact._errors import OperatorError
 from interact._external_runs import Runs, runs
 from interact._handling import Handling
 from interact._jetstream import JetStream
@@ -39,7 +40,7 @@ def operator(config: OperatorConfig) -> Operator:
 
 
 def _never(batch: Batch, parameters: dict[str, Any]) -> None:
-    raise NotImplementedError("messages of an external operator become runs")
+    raise OperatorError("messages of an external operator become runs; nothing calls it")
 
 
 class Relaying(Handling):

@@ -121,9 +121,7 @@ def port_of(title: str, name: str, hint: Any) -> Port:
 
 def _types(hint: Any) -> tuple[str, ...]:
     """Kinds of batches an annotation names; none if it names anything else."""
-    if get_origin(hint) is Annotated:
-        return _types(get_args(hint)[0])
-    if get_origin(hint) is Streamed:
+    if get_origin(hint) in {Annotated, Streamed}:
         return _types(get_args(hint)[0])
     members = get_args(hint) if get_origin(hint) in {typing.Union, type(int | str)} else (hint,)
     kinds = [m for m in members if m is not type(None)]

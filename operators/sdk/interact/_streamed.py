@@ -14,7 +14,7 @@ from interact_api.wire import Header
 
 from interact import _chunks, _codec
 from interact._batches import Array, Batch
-from interact._chunks import Descriptor, Part, Unread
+from interact._chunks import Descriptor, Elsewhere, Part, Unread
 from interact._errors import BatchError
 from interact._ports import Delivery
 
@@ -22,14 +22,10 @@ T = TypeVar("T")
 B = TypeVar("B", bound=Batch)
 
 
-class Source(Protocol):
-    """Where the bytes of a message are."""
+class Source(Elsewhere, Protocol):
+    """Where the bytes of a message are; its parts have a chunk at most."""
 
     size: int
-
-    def parts(self) -> AsyncGenerator[Part]:
-        """All of them from the first, in pieces of a chunk at most."""
-        ...
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,10 @@ def sums(
     frames: DenseFrames,
     *,
     bad: int = Param(-1, description="The frame to fail on; -1 for none."),
-    how: Literal["raise", "again", "wait", "hold", "slow", "kill", "leave"] = Param("raise"),
+    how: Literal["raise", "again", "wait", "hold", "slow", "kill", "leave", "gate"] = Param(
+        "raise"
+    ),
+    folder: str = Param("", description="Where a file says that the gate is open."),
     memory: int = Param(0, unit="MiB", minimum=0, description="Taken before it kills itself."),
     pause: float = Param(0.0, unit="s", minimum=0),
     gain: float = Param(1.0),
@@ -28,7 +32,7 @@ def sums(
             frames = frames.select(index != bad)
             index = frames.index
         else:
-            _misbehave(how, memory)
+            _misbehave(how, memory, Path(folder))
     if pause:
         threading.Event().wait(pause)
     total = frames.data.sum(axis=(1, 2), dtype=np.int64)
@@ -39,7 +43,7 @@ def sums(
     )  # fmt: skip
 
 
-def _misbehave(how: str, memory: int) -> None:
+def _misbehave(how: str, memory: int, folder: Path) -> None:
     if how == "raise":
         raise ValueError("a frame nobody can sum")
     if how == "again":
@@ -47,6 +51,8 @@ def _misbehave(how: str, memory: int) -> None:
     if how == "kill":  # what happens to a process that takes too much memory; or really that
         np.ones(memory << 20, np.uint8)
         os.kill(os.getpid(), signal.SIGKILL)
+    while how == "gate" and not (folder / "open").exists():
+        threading.Event().wait(0.02)
     if how == "wait":
         threading.Event().wait(600)
     if how in {"hold", "slow"}:  # one call into C that keeps the interpreter's lock

@@ -20,7 +20,8 @@ from interact_api.external import Handle, Observation, State
 from interact_api.external_calls import ExternalCall
 from interact_api.external_sections import ExperimentRun
 from interact_controller.external import failpoints
-from interact_controller.external.drivers.hosted import Ask, HostedDriver
+from interact_controller.external.driver import Ask
+from interact_controller.external.drivers.hosted import HostedDriver
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
 from interact_controller.external.drivers.human import HumanDriver

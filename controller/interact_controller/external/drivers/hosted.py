@@ -5,7 +5,6 @@ when nobody asks for a while, and is made again when somebody does; what it has 
 handle, and in the run's folder.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import pydantic
@@ -22,14 +21,12 @@ from interact_api.problem import Problem
 from interact_api.quantities import seconds
 
 from interact_controller.errors import BrokerError
-from interact_controller.external.driver import Ambiguous, ExternalError, Refused
+from interact_controller.external.driver import Ambiguous, Ask, ExternalError, Refused
 from interact_controller.external.drivers import hosts, job, pods, sections
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.jobs_api import Jobs
 from interact_controller.external.drivers.objects import Requests
 
-Ask = Callable[[str, bytes, float], Awaitable[bytes | None]]
-"""Asks at a subject, for so many seconds; None if nobody listens. Raises `BrokerError`."""
 OWN: Final = "host"
 """Key of a handle's data that is ours; the others are the class's."""
 KUBERNETES_SECONDS: Final = 31.0

@@ -7,9 +7,9 @@ from interact_api.external_system import ExternalSystemSpec
 from interact_api.external_work import Driver
 
 from interact_controller.external import driver
-from interact_controller.external.driver import ExternalError
+from interact_controller.external.driver import Ask, ExternalError
 from interact_controller.external.drivers import stored
-from interact_controller.external.drivers.hosted import Ask, HostedDriver
+from interact_controller.external.drivers.hosted import HostedDriver
 from interact_controller.external.drivers.hosts import CustomHost, Hosting
 from interact_controller.external.drivers.http import HttpDriver
 from interact_controller.external.drivers.human import HumanDriver

@@ -12,18 +12,15 @@ from interact_api.conditions import Reason
 from interact_api.plain import mapping
 from interact_api.problem import Problem
 
+from interact_controller import answers
 from interact_controller.errors import BrokerError
-from interact_controller.external.driver import ExternalError, Refused
+from interact_controller.external.driver import Ask, ExternalError, Refused
 
-Ask = Callable[[str, bytes, float], Awaitable[bytes | None]]
-"""Asks at a subject, for so many seconds; None if nobody listens. Raises `BrokerError`."""
 Read = Callable[[str, str, int], Awaitable[bytes]]
 """Gives an object by its bucket and name, of at most so many bytes; see `reader`."""
 SECONDS: Final = 10.0
 MOST_PIECES: Final = 1024
 _REQUEST_SECONDS: Final = 5.0
-_NOT_THERE: Final = frozenset({10037, 10059})
-"""nats-server, errors.json: no message, no stream."""
 _DIGEST: Final = "SHA-256="
 
 
@@ -86,7 +83,7 @@ async def _message(ask: Ask, bucket: str, which: dict[str, Any]) -> dict[str, An
         raise ExternalError("NATS answers without JetStream; start nats-server with -js")
     answer = mapping(json.loads(told))
     error = mapping(answer.get("error"))
-    if int(error.get("err_code") or 0) in _NOT_THERE:
+    if int(error.get("err_code") or 0) in answers.NOT_FOUND:
         return None
     if error:
         raise ExternalError(f"JetStream gives no object: {error.get('description')}"[:500])

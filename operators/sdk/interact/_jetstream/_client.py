@@ -8,13 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import nats.aio.client
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 
 from interact._jetstream._frugal import LARGE_BYTES, FrugalParser, FrugalTransport
-
-nats.aio.client.TcpTransport = FrugalTransport  # type: ignore[attr-defined]  # the only way in
 
 Received = Callable[[str, bytes], None]
 """Takes where to answer, and the payload; does not wait."""
@@ -55,6 +52,11 @@ class Direct(Client):
         queue = self._flush_queue
         if queue is not None and queue.empty() and self.is_connected:
             queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        if self._transport is None and s.uri.scheme not in {"ws", "wss"}:
+            self._transport = FrugalTransport()  # type: ignore[no-untyped-call]  # nats-py's
+        await super()._connect_to_server(s)
 
     async def _send_publish(
         self,

@@ -124,7 +124,7 @@ class JetStream:
     @property
     def blocked_seconds(self) -> float:
         """How long publishing has waited for room."""
-        return self.window.blocked_seconds + self.large.blocked_seconds
+        return self.window.blocked.seconds + self.large.blocked_seconds
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Send one message nobody stores."""

@@ -73,6 +73,10 @@ class FrugalParser(Parser):
 class FrugalTransport(TcpTransport):
     """The transport, but large parts are not joined with others."""
 
+    def __bool__(self) -> bool:
+        """It is there before it is connected, or the client would put its own in its place."""
+        return True
+
     async def read(self, buffer_size: int) -> bytes:
         """What has come, not more at once than asyncio takes from the network."""
         found: bytes = await super().read(min(buffer_size, READ_BYTES))

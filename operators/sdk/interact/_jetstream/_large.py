@@ -48,7 +48,7 @@ class Large:
     @property
     def blocked_seconds(self) -> float:
         """How long senders have waited for room."""
-        return sum(one.blocked_seconds for one in self._senders.values())
+        return sum(one.blocked.seconds for one in self._senders.values())
 
     def refused(self, subject: str) -> bool:
         """Whether a message to a subject waits for room."""

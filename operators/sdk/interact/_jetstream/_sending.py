@@ -22,6 +22,7 @@ from interact import _chunks
 from interact._chunks import Descriptor, Elsewhere, Entries, Entry, Part, Place, Unread
 from interact._errors import TooLarge
 from interact._jetstream import _asking
+from interact._jetstream._blocked import Blocked
 from interact._jetstream._ledger import Ledger
 from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
 from interact._jetstream._sweeping import SWEEP_SECONDS, Sweeper
@@ -40,7 +41,7 @@ class Sender:
     def __init__(self, client: Client, place: Place, owner: str, chunk_bytes: int) -> None:
         self.place = place
         self.owner = owner
-        self.blocked_seconds = 0.0
+        self.blocked = Blocked()
         self.waiting: set[str] = set()
         """Subjects of messages there is no room for yet."""
         self.ledger = Ledger(client, place)
@@ -108,8 +109,6 @@ class Sender:
             return entries if _chunks.find(entries, group) else (*entries, entry)
 
         await self.ledger.change(listed)
-        loop = asyncio.get_running_loop()
-        since, looks = loop.time(), 0
         while not _chunks.granted(self.ledger.entries, group, self.place.max_bytes):
             await self.sweeper.sweep()
             if self.place.drops:
@@ -121,10 +120,9 @@ class Sender:
                 await self.ledger.change(lambda entries: _chunks.without(entries, {group}))
                 self.sweeper.own.discard(group)
                 return False
-            looks += 1
-            await asyncio.sleep(ROOM_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
-            await self.ledger.load()
-        self.blocked_seconds += loop.time() - since if looks else 0.0
+            with self.blocked.waiting():
+                await asyncio.sleep(ROOM_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
+                await self.ledger.load()
         return True
 
     async def _write(self, group: str, parts: Sequence[Part] | Elsewhere) -> str:

@@ -12,6 +12,7 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from interact._errors import TooLarge
+from interact._jetstream._blocked import Blocked
 from interact._jetstream._client import Direct
 from interact._jetstream._refusal import SILENCES, SILENT, TOLD_EVERY, refusal
 from interact._tasks import wanted
@@ -47,7 +48,7 @@ class Window:
     """Messages on their way into streams, bounded in bytes and number."""
 
     def __init__(self, client: Direct, max_bytes: int = WINDOW_BYTES) -> None:
-        self.blocked_seconds = 0.0
+        self.blocked = Blocked()
         self._client = client
         self._max_bytes = max_bytes
         self._inbox = client.new_inbox()
@@ -130,12 +131,12 @@ class Window:
         return any(self._sent[token].subject == subject for token in self._refused)
 
     async def _wait_for_space(self, size: int, waits: bool) -> None:
-        loop = asyncio.get_running_loop()
-        since = loop.time()
-        while self._full(size, waits):
-            self._space.clear()
-            await self._space.wait()
-        self.blocked_seconds += loop.time() - since
+        if not self._full(size, waits):
+            return
+        with self.blocked.waiting():
+            while self._full(size, waits):
+                self._space.clear()
+                await self._space.wait()
 
     async def _send(self, token: str, sent: _Sent) -> None:
         """Send it; without a connection it may be dropped: the repeat brings it."""
