@@ -8,6 +8,7 @@ from pathlib import Path
 from interact._jetstream import connect
 
 SIZE = 64 << 10
+WINDOW_BYTES = 1 << 20
 PAUSE_SECONDS = 0.5
 
 
@@ -27,7 +28,7 @@ async def main(url: str, token: str, subject: str) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
     sent = 0
-    async with connect(url, name="steady", token=token) as broker:
+    async with connect(url, name="steady", token=token, window_bytes=WINDOW_BYTES) as broker:
 
         async def tell() -> None:
             while not ended.is_set():
