@@ -14,8 +14,8 @@ from chaos.runs import PATIENCE
 from chaos.table import row
 
 JOINED = Setup(graph=DIAMOND, replicas=1)
-HELD = 40
-"""A frame of the first tenth."""
+HELD, PER_MESSAGE = 40, 4
+"""A frame of the first tenth, the first of its message."""
 LATER = 1000.0
 """Seconds: far beyond the silence after which a person is told; nobody waits for it here."""
 
@@ -81,10 +81,9 @@ async def a_ring_of_waits(on: Local) -> None:
         kernel_timeout=PATIENCE, parameters={"sums": held, "frames": {"pause": 0.0}},
     )  # fmt: skip
     async with on.running(setup) as run:
-        await run.until(lambda: run.done == HELD / setup.total, "what comes before has arrived")
-        await _wait_for_room(run, replicas=1)
+        await _full(run, "sums", gone=HELD // PER_MESSAGE)
         run.open()
-        await _wait_for_room(run, replicas=2)
+        await _all_wait(run, "sums")
         found = await _conditions(run)
 
         assert run.done == HELD / setup.total
@@ -95,19 +94,31 @@ async def a_ring_of_waits(on: Local) -> None:
         run.exact()
 
 
-async def _wait_for_room(run: LocalRun, replicas: int) -> None:
-    """Wait until so many replicas of the kernel have waited for a second more."""
+async def _full(run: LocalRun, operator: str, gone: int) -> None:
+    """Wait until so many messages have left the stream, and one more has no room in it."""
+    [output] = run.plan.operators[operator].outputs
+    end = time.monotonic() + PATIENCE
+    while True:
+        state = (await run.broker.context.stream_info(output.stream)).state
+        room = output.max_bytes - state.bytes
+        if state.last_seq - state.messages == gone and room < 0.9 * state.bytes / state.messages:
+            return
+        assert time.monotonic() < end, f"{output.stream} does not fill: {state}\n{run.words()}"
+        await run.lasting(0.1)
+
+
+async def _all_wait(run: LocalRun, operator: str) -> None:
+    """Wait until each replica has waited for room for half a second more."""
 
     def seconds() -> list[float]:
-        told = [run.tells("sums", replica) for replica in run.replicas("sums")]
+        told = [run.tells(operator, replica) for replica in run.replicas(operator)]
         return [one.blocked_seconds if one is not None else 0.0 for one in told]
 
     begun = seconds()
-
-    def waited() -> bool:
-        return sum(now - then >= 1 for now, then in zip(seconds(), begun, strict=True)) >= replicas
-
-    await run.until(waited, f"{replicas} wait for room")
+    await run.until(
+        lambda: all(now - then > 0.5 for now, then in zip(seconds(), begun, strict=True)),
+        "all replicas wait for room",
+    )
 
 
 async def _conditions(run: LocalRun) -> dict[ConditionType, str]:

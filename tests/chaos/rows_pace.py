@@ -1,11 +1,14 @@
 """Rows: somebody is slow, or there is no room."""
 
+import time
+
 from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import Error
 
 from chaos.local import Local, LocalRun, Nats
 from chaos.pipeline import MIB, Setup
+from chaos.runs import PATIENCE
 from chaos.table import row
 
 FULL = Setup(
@@ -27,7 +30,7 @@ FEW = 4 * 4
 )
 async def a_slow_sink(on: Local) -> None:
     async with on.running(FULL) as run:
-        await run.until(lambda: _waits(run), "the source waits for room")
+        await _steady(run)
         memory, ahead = run.memory(), [len(run.sent) - len(run.kept)]
         for _ in range(3):
             await run.lasting(0.3)
@@ -43,6 +46,15 @@ async def a_slow_sink(on: Local) -> None:
         assert max(grown.values()) < GROWTH_BYTES, grown
         await _within_bounds(run)
         run.exact()
+
+
+async def _steady(run: LocalRun) -> None:
+    """Wait until the source waits, and sends no more than the sink takes."""
+    end, before = time.monotonic() + PATIENCE, -FEW - 1
+    while not _waits(run) or len(run.sent) - len(run.kept) > before + FEW:
+        assert time.monotonic() < end, f"the source does not wait\n{run.words()}"
+        before = len(run.sent) - len(run.kept)
+        await run.lasting(0.6)
 
 
 def _waits(run: LocalRun) -> bool:
