@@ -35,6 +35,7 @@ def config(plan: StreamPlan, subject: str) -> dict[str, Any]:
         "num_replicas": plan.replicas,
         "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
         "allow_direct": plan.direct,
+        "allow_rollup_hdrs": plan.rollup,
         "metadata": dict(plan.metadata),
     }
 

@@ -160,6 +160,22 @@ def inputs_bucket(namespace: str) -> str:
     return _nats_name(("interact-runs", namespace), LIMIT - 4)
 
 
+def messages_bucket(namespace: str, pipeline: str) -> str:
+    """The object store of the messages of a pipeline that are inputs of runs.
+
+    The name of an object in it begins with the pipeline's and a slash.
+
+    >>> messages_bucket("stem", "scan")
+    'interact-runs_stem_scan'
+    """
+    return _nats_name(("interact-runs", namespace, pipeline), LIMIT - 4)
+
+
+def objects_stream(bucket: str) -> str:
+    """The stream of an object store (NATS ADR-20)."""
+    return f"OBJ_{bucket}"
+
+
 def runs_subject(namespace: str, pipeline: str, operator: str) -> str:
     """Where the controller takes messages that are to become external runs (core NATS request)."""
     return _subject("interact-runs", namespace, pipeline, operator)

@@ -49,7 +49,8 @@ class StreamPlan:
     """A stream.
 
     ``max_msgs_per_subject`` is −1 where there is no limit; ``placeholder`` is empty for streams
-    that need no consumers before their subject. ``direct`` allows reading single messages as they are.
+    that need no consumers before their subject. ``direct`` allows reading single messages as they are,
+    ``rollup`` a message that takes the place of all of its subject.
     """
 
     name: str
@@ -63,6 +64,7 @@ class StreamPlan:
     metadata: Mapping[str, str]
     placeholder: str = ""
     direct: bool = False
+    rollup: bool = False
     consumers: tuple[ConsumerPlan, ...] = ()
 
 

@@ -65,6 +65,7 @@ def planned(pipeline: Pipeline, operators: Operators, settings: PlanSettings) ->
         (
             *planner.port_streams(),
             *planner.chunks(),
+            *planner.messages(),
             planner.dead_letters(),
             planner.images(),
         ),
@@ -207,6 +208,27 @@ class _Planner:
             subject=names.chunks_subject(*self._key, storage, *port),
             max_bytes=max_bytes,
         )
+
+    def messages(self) -> list[StreamPlan]:
+        """The object store of messages that are inputs of external runs, where there are any."""
+        if not any(external(self._declared(edge.target)) for edge in self._edges):
+            return []
+        bucket = names.messages_bucket(*self._key)
+        return [
+            StreamPlan(
+                name=names.objects_stream(bucket),
+                subject=f"$O.{bucket}.>",
+                retention=Retention.LIMITS,
+                discard=Discard.NEW,
+                max_bytes=self._settings.max_bytes,
+                max_msgs_per_subject=-1,
+                storage=self._settings.storage,
+                replicas=self._settings.replicas,
+                metadata=self._metadata,
+                direct=True,
+                rollup=True,
+            )
+        ]
 
     def dead_letters(self) -> StreamPlan:
         """What could not be processed; refuses when full, nothing is lost silently."""

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from interact_api import streams
 from interact_api.choices import Guarantee, Join, OnFull, Role, Storage
 from interact_api.config import ChunksConfig, InputConfig, OperatorConfig, OutputConfig
+from interact_api.execution import Execution, ExecutionMode
+from interact_api.external_work import Driver
 from interact_api.graph import GraphError
 from interact_api.stream_plan import (
     BucketPlan,
@@ -274,6 +276,35 @@ def test_the_budget_is_the_sum_of_what_is_stored(make_pipeline, catalogue, plan_
 
     assert plan.max_bytes == 1111 + (10_000 + 100 + 10) + 3 * streams.LEDGER_BYTES
     assert plan.bucket == BucketPlan("interact-state_lab_scan", 5, 1, Storage.FILE, 1, METADATA)
+
+
+def test_messages_that_become_runs_have_an_object_store_in_the_budget(
+    make_pipeline, catalogue, plan_settings
+):
+    pipeline = make_pipeline("r.frames > s.anything", r="reader", s="show")
+    show = catalogue["show"]
+    work = Execution(mode=ExecutionMode.EXTERNAL, driver=Driver.HTTP)
+    spec = show.spec.model_copy(update={"execution": work})
+    external = {**catalogue, "show": show.model_copy(update={"spec": spec})}
+
+    before = streams.planned(pipeline, catalogue, plan_settings)
+    after = streams.planned(pipeline, external, plan_settings)
+
+    [objects] = [one for one in after.streams if one not in before.streams]
+    assert objects == StreamPlan(
+        name="OBJ_interact-runs_lab_scan",
+        subject="$O.interact-runs_lab_scan.>",
+        retention=Retention.LIMITS,
+        discard=Discard.NEW,
+        max_bytes=plan_settings.max_bytes,
+        max_msgs_per_subject=-1,
+        storage=plan_settings.storage,
+        replicas=plan_settings.replicas,
+        metadata=METADATA,
+        direct=True,
+        rollup=True,
+    )
+    assert after.max_bytes == before.max_bytes + plan_settings.max_bytes
 
 
 @given(st.randoms(use_true_random=False))

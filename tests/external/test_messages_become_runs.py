@@ -164,7 +164,8 @@ async def test_a_large_message_is_an_input_of_its_run(pipes: Pipes) -> None:
 
     arrays = np.load(io.BytesIO(data))
     [arrived] = pipes.arrived
-    assert given["object"].startswith(f"{names.inputs_bucket(pipes.rig.kube.namespace)}/")
+    bucket = names.messages_bucket(pipes.rig.kube.namespace, pipes.name)
+    assert given["object"].startswith(f"{bucket}/{pipes.name}/")
     assert (given["name"], given["bytes"]) == ("message.npz", len(data))
     assert given["sha256"] == hashlib.sha256(data).hexdigest()
     assert arrays["sum"].tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -78,17 +78,32 @@ async def test_a_submit_that_is_answered_without_an_id_is_unsure() -> None:
     assert isinstance(found, steps.Unsure)
 
 
-def test_failpoints_are_off_unless_a_test_names_one() -> None:
+async def test_failpoints_are_off_unless_a_test_names_one() -> None:
     assert failpoints.from_environment({}) is failpoints.nothing
     hit = failpoints.from_environment({failpoints.VARIABLE: "claimed=raise"})
 
-    hit("created")
+    await hit("created")
     with pytest.raises(failpoints.Broken):
-        hit("claimed")
-    hit("claimed")  # once
+        await hit("claimed")
+    await hit("claimed")  # once
 
 
-@pytest.mark.parametrize("wrong", ["claimed", "nowhere=kill", "claimed=explode"])
+async def test_a_failpoint_may_wait_for_several_runs() -> None:
+    hit = failpoints.from_environment({failpoints.VARIABLE: "claimed=raise*2"})
+
+    first = asyncio.create_task(hit("claimed"))
+    await asyncio.sleep(0)
+    held = not first.done()
+    with pytest.raises(failpoints.Broken):
+        await hit("claimed")
+    await first
+
+    assert held
+
+
+@pytest.mark.parametrize(
+    "wrong", ["claimed", "nowhere=kill", "claimed=explode", "claimed=kill*few"]
+)
 def test_a_failpoint_that_does_not_exist_is_a_mistake(wrong: str) -> None:
     with pytest.raises(ValueError, match="write point=action"):
         failpoints.from_environment({failpoints.VARIABLE: wrong})

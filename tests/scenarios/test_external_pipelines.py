@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cluster.waiting import eventually
 
+from scenarios.stage import streams
+
 pytestmark = pytest.mark.timeout(240)
 
 GIVEN = '''
@@ -118,11 +120,14 @@ def test_a_relay_that_is_killed_finds_the_runs_of_its_messages(
     ended = kube.wait(
         "pipelines", "ask", lambda one: one["status"]["externalRuns"] == {"COMPLETED": 2}
     )
+    there = streams(stage, namespace)
     kube.delete("pipelines", "ask")
     eventually(lambda: kube.list("externalruns") == [], "the runs go with their pipeline")
+    eventually(lambda: streams(stage, namespace) == set(), "and its streams")
 
     assert lines == [{"start": 0, "good": [0.5, 0.5]}, {"start": 2, "good": [2.5, 2.5]}]
     assert {one["metadata"]["uid"] for one in runs} == {one["metadata"]["uid"] for one in before}
+    assert f"OBJ_interact-runs_{namespace}_ask" in there
     assert [one.get("externalRuns") for one in ended["status"]["operators"]] == [
         None, {"COMPLETED": 2}, None,
     ]  # fmt: skip

@@ -81,7 +81,7 @@ class Calls:
     async def prepare(self, name: str, driver: Driver, run: Run) -> Handle | News:
         """A handle for the submit, or why there is none."""
         found = await self._call("prepare", name, driver, lambda: driver.prepare(run))
-        self._hit(failpoints.PREPARED)
+        await self._hit(failpoints.PREPARED)
         return found
 
     async def submit(self, name: str, driver: Driver, run: Run, handle: Handle) -> Handle | News:
@@ -91,7 +91,7 @@ class Calls:
         )
         if isinstance(found, Handle) and not found.external_id:
             found = steps.Unsure("the submit was answered without an id")
-        self._hit(failpoints.SUBMITTED)
+        await self._hit(failpoints.SUBMITTED)
         return found
 
     async def lookup(self, name: str, driver: Driver, run: Run) -> News:
@@ -106,7 +106,7 @@ class Calls:
         """How the work stands."""
         found = await self._call("check", name, driver, lambda: driver.check(handle))
         if isinstance(found, Observation):
-            self._hit(failpoints.CHECKED)
+            await self._hit(failpoints.CHECKED)
         return found
 
     async def collect(self, name: str, driver: Driver, handle: Handle) -> News:
@@ -114,7 +114,7 @@ class Calls:
         found = await self._call("collect", name, driver, lambda: driver.collect(handle))
         match found:
             case OperatorResult():
-                self._hit(failpoints.COLLECTED)
+                await self._hit(failpoints.COLLECTED)
                 return found
             case steps.Trouble(message=message) | steps.Unsure(message=message):
                 return steps.Trouble(message, collecting=True)
@@ -131,7 +131,7 @@ class Calls:
 
         found = await self._call("cancel", name, driver, ask, changes=True)
         if found == steps.Stopped(confirmed=True):
-            self._hit(failpoints.CANCELLED)
+            await self._hit(failpoints.CANCELLED)
         return found
 
     async def _call(

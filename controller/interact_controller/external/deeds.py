@@ -90,14 +90,14 @@ class Deeds:
         """Write a claim down."""
         found, made = await self._claims.make(claim)
         self._notes[claim.key] = Notes(doubt=not made, since=self._clock())
-        self._hit(failpoints.CLAIMED)
+        await self._hit(failpoints.CLAIMED)
         return found
 
     async def release(self, claim: Claim) -> None:
         """Remove a claim."""
         await self._claims.release(claim)
         self._notes.pop(claim.key, None)
-        self._hit(failpoints.RELEASED)
+        await self._hit(failpoints.RELEASED)
 
     def work(
         self, claim: Claim, driver: Driver | None, news: News | None, *, overdue: bool
@@ -167,7 +167,7 @@ class Deeds:
         notes.handle = found
         claim = await self._claims.note(claim, handle=found)
         notes.doubt, notes.handle = False, None
-        self._hit(failpoints.NOTED)
+        await self._hit(failpoints.NOTED)
         return claim
 
 

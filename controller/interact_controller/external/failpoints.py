@@ -3,13 +3,17 @@
 A point is hit after what it is named for, and before the next thing.
 """
 
+import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 VARIABLE: Final = "INTERACT_FAILPOINT"
-"""``point=action`` for tests, for example ``submitted=kill``; each acts the first time only."""
+"""``point=action`` for tests, for example ``submitted=kill``; each acts the first time only.
+
+``submitted=kill*3`` waits until three runs have come to the point.
+"""
 
 CREATED: Final = "created"
 """The status has the key."""
@@ -35,7 +39,7 @@ POINTS: Final = (
 )  # fmt: skip
 """Every point, in the order in which a run that ends well comes to them."""
 
-Hit = Callable[[str], None]
+Hit = Callable[[str], Awaitable[None]]
 """Called with a point's name each time it is passed."""
 
 
@@ -43,7 +47,7 @@ class Broken(Exception):  # noqa: N818  # named for what happened
     """Raised at a point, to a test's order."""
 
 
-def nothing(point: str) -> None:
+async def nothing(point: str) -> None:
     """What happens at a point unless a test says otherwise."""
 
 
@@ -51,26 +55,35 @@ def from_environment(environment: Mapping[str, str]) -> Hit:
     """What a test's environment asks for: ``kill``, ``stop`` (freeze) or ``raise`` at one point.
 
     Raises:
-        ValueError: If there is no such point or action.
+        ValueError: If there is no such point or action, or the number is none.
     """
     given = environment.get(VARIABLE, "")
     if not given:
         return nothing
-    point, _, action = given.partition("=")
-    if point not in POINTS or action not in _ACTIONS:
+    point, _, told = given.partition("=")
+    action, _, runs = told.partition("*")
+    if point not in POINTS or action not in _ACTIONS or not (runs or "1").isdecimal():
         words = f"points {', '.join(POINTS)}; actions {', '.join(_ACTIONS)}"
-        raise ValueError(f"{VARIABLE}={given!r}: write point=action, with {words}")
-    return once(point, _ACTIONS[action])
+        raise ValueError(
+            f"{VARIABLE}={given!r}: write point=action, or point=action*runs, with {words}"
+        )
+    return once(point, _ACTIONS[action], int(runs or 1))
 
 
-def once(point: str, act: Callable[[], None]) -> Hit:
-    """Act the first time a point is hit."""
-    left = [point]
+def once(point: str, act: Callable[[], None], runs: int = 1) -> Hit:
+    """Act the first time so many runs have come to a point; those before the last wait there."""
+    came, acted = 0, asyncio.Event()
 
-    def hit(passed: str) -> None:
-        if passed in left:
-            left.clear()
-            act()
+    async def hit(passed: str) -> None:
+        nonlocal came
+        if passed != point or acted.is_set():
+            return
+        came += 1
+        if came < runs:
+            await acted.wait()
+            return
+        acted.set()
+        act()
 
     return hit
 

@@ -235,7 +235,7 @@ class Loop:
             parts.catalogue.read(written), work=found.work, hindrance=found.hindrance
         )
         if not found.ended:
-            self._hit(tell, first=found.status is None, named=not found.told and bool(handle))
+            await self._hit(tell, first=found.status is None, named=not found.told and bool(handle))
         self.census.seen(found.key, found.driver, str(tell.standing.phase))
         await parts.herald.told(found, tell, parts.now())
         await parts.told(written)
@@ -246,13 +246,13 @@ class Loop:
             return True
         return self._parts.herald.due(found.key, self._parts.now())
 
-    def _hit(self, tell: Tell, *, first: bool, named: bool) -> None:
+    async def _hit(self, tell: Tell, *, first: bool, named: bool) -> None:
         if first:
-            self._parts.hit(failpoints.CREATED)
+            await self._parts.hit(failpoints.CREATED)
         elif tell.standing.terminal:
-            self._parts.hit(failpoints.FINISHED)
+            await self._parts.hit(failpoints.FINISHED)
         elif named:
-            self._parts.hit(failpoints.TOLD)
+            await self._parts.hit(failpoints.TOLD)
 
 
 def _named(operator: Key) -> str:

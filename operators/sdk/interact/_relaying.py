@@ -193,7 +193,9 @@ class Relay(Worker):
             runs(self.config, Talk(broker), self.tally) as made,
             asyncio.TaskGroup() as group,
         ):
-            objects = Objects(broker, names.inputs_bucket(self.config.namespace))
+            objects = Objects(
+                broker, names.messages_bucket(self.config.namespace, self.config.pipeline)
+            )
             self.relaying.open(made, objects, group, self._wake)
             try:
                 await super().run()

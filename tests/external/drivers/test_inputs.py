@@ -99,6 +99,8 @@ async def test_where_nats_is_away_objects_are_read_later(broker: jetstream.JetSt
     ("given", "said"),
     [
         (scan(object=f"{names.inputs_bucket('other')}/scan"), "no object of this namespace"),
+        (scan(object=f"{names.messages_bucket('other', 'a')}/a/b"), "no object of this namespace"),
+        (scan(object=f"{names.messages_bucket('lab', 'a')}/b/c"), "no object of this namespace"),
         (scan(object="scan"), "no object of this namespace"),
         (scan(object=f"{BUCKET}/"), "no object of this namespace"),
         (scan(bytes=5 * 2**20), "5,242,880 bytes, at most"),

@@ -1,7 +1,7 @@
 """The inputs of a run for work that cannot fetch them itself: told as a list, and objects as files.
 
-A run names objects of its own namespace's bucket only: the controller reads for whoever may make
-runs, and not what is somebody else's.
+A run names objects of its own namespace only, in the bucket for all of its runs or in that of a
+pipeline's messages: the controller reads for whoever may make runs, and not what is somebody else's.
 """
 
 import hashlib
@@ -60,7 +60,8 @@ def problems(run: Run, most: int) -> list[Problem]:
             continue
         known += one.bytes or 0
         where, _, name = one.object.partition("/")
-        if where != bucket or not name:
+        of_messages = names.messages_bucket(run.namespace, name.partition("/")[0])
+        if where not in {bucket, of_messages} or not name:
             message = f"{one.object!r} is no object of this namespace; put it into {bucket}, and write {bucket}/NAME"  # fmt: skip
             found.append(Problem(f"inputs.{one.name}.object", Reason.INVALID_SPEC, message))
     if known > most:

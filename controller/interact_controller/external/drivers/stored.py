@@ -77,7 +77,7 @@ async def _read(ask: Ask, bucket: str, name: str, most: int) -> bytes:
 
 async def _message(ask: Ask, bucket: str, which: dict[str, Any]) -> dict[str, Any] | None:
     """A message of the bucket's stream; None if there is none."""
-    where = f"$JS.API.STREAM.MSG.GET.OBJ_{names.token(bucket)}"
+    where = f"$JS.API.STREAM.MSG.GET.{names.objects_stream(names.token(bucket))}"
     told = await ask(where, json.dumps(which).encode(), _REQUEST_SECONDS)
     if told is None:
         raise ExternalError("NATS answers without JetStream; start nats-server with -js")

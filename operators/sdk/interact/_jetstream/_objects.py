@@ -5,14 +5,11 @@ from typing import Final
 
 import nats.errors
 import nats.js.errors
-from nats.js.api import ObjectStoreConfig, StorageType
 from nats.js.object_store import ObjectStore
 
 from interact._errors import BrokerError
 from interact._jetstream._connection import JetStream
 
-BUCKET_BYTES: Final = 256 << 20
-"""Of a bucket that is made here; one that is there stays as it is."""
 _TROUBLE: Final = (nats.js.errors.Error, nats.errors.Error, TimeoutError, OSError)
 
 
@@ -21,7 +18,7 @@ class Objects:
 
     Args:
         broker: The connection.
-        bucket: Made with the first object if it is not there.
+        bucket: Its name.
     """
 
     def __init__(self, broker: JetStream, bucket: str) -> None:
@@ -50,12 +47,5 @@ class Objects:
 
     async def _opened(self) -> ObjectStore:
         if self._store is None:
-            try:
-                self._store = await self._context.object_store(self.bucket)
-            except (nats.js.errors.BucketNotFoundError, nats.js.errors.NotFoundError):
-                config = ObjectStoreConfig(
-                    description="inputs of external runs", max_bytes=BUCKET_BYTES,
-                    storage=StorageType.FILE,
-                )  # fmt: skip
-                self._store = await self._context.create_object_store(self.bucket, config=config)
+            self._store = await self._context.object_store(self.bucket)
         return self._store

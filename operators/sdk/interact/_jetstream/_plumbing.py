@@ -60,6 +60,7 @@ def _stream_config(plan: StreamPlan, subject: str) -> nats.js.api.StreamConfig:
         storage=api.StorageType(plan.storage.lower()),
         num_replicas=plan.replicas,
         allow_direct=plan.direct,
+        allow_rollup_hdrs=plan.rollup,
         metadata=dict(plan.metadata),
     )
 
