@@ -46,7 +46,7 @@ class HttpCall(Model):
     body: JsonObject = Field(
         default_factory=dict,
         description="JSON body; the text {parameters} stands for the run's parameters, "
-        "{parameters.x} for one of them.",
+        "{parameters.x} for one of them, {inputs} for what it reads, {inputs.x} for one path or object.",
     )
 
 
