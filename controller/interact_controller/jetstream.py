@@ -183,12 +183,8 @@ class JetStream:
         """
         letters = names.dead_letter_stream(namespace, pipeline)
         there = await self._known()
-        others = {
-            names.images_stream(namespace, pipeline),
-            f"KV_{names.state_bucket(namespace, pipeline)}",
-            names.objects_stream(names.messages_bucket(namespace, pipeline)),
-        }
-        listed = there.names & (others | there.of(namespace, pipeline))
+        others = {*names.lonely_streams(namespace, pipeline), *there.of(namespace, pipeline)}
+        listed = there.names & others
         asked = [self._plain(letters, {"subjects_filter": ">"})] if letters in there.names else []
         found = await asyncio.gather(*asked, *(self.stream(one) for one in sorted(listed)))
         live = [one for one in found if one is not None]

@@ -176,6 +176,15 @@ def objects_stream(bucket: str) -> str:
     return f"OBJ_{bucket}"
 
 
+def lonely_streams(namespace: str, pipeline: str) -> tuple[str, ...]:
+    """The streams of a pipeline of which there is one each, whatever it is made of; not the letters."""
+    return (
+        images_stream(namespace, pipeline),
+        f"KV_{state_bucket(namespace, pipeline)}",
+        objects_stream(messages_bucket(namespace, pipeline)),
+    )
+
+
 def runs_subject(namespace: str, pipeline: str, operator: str) -> str:
     """Where the controller takes messages that are to become external runs (core NATS request)."""
     return _subject("interact-runs", namespace, pipeline, operator)

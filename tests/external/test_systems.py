@@ -143,6 +143,21 @@ async def test_a_system_removed_while_work_goes_on_is_told_and_the_work_left_to_
     assert (desk.busy, rig.claims()) == (0, [])
 
 
+async def test_a_system_of_namespaces_that_another_controller_watches_is_left_to_that(
+    rig: Rig,
+) -> None:
+    rig.system(namespaces=["elsewhere"])
+    async with rig.controller() as controller:
+        await controller.office.register.tell()
+        before = rig.kube.get("externalsystems", rig.desk).get("status")
+        rig.system(namespaces=["elsewhere", rig.kube.namespace])
+        await controller.hear()
+        await controller.office.register.tell()
+        after = rig.kube.get("externalsystems", rig.desk)["status"]["runs"]
+
+    assert (before, after) == (None, 0)
+
+
 async def test_a_system_says_whether_it_answers_and_how_much_is_on_it(rig: Rig, desk: Desk) -> None:
     desk.polls = None
     name = rig.create()

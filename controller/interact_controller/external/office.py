@@ -122,7 +122,9 @@ class Office:
         self.systems = Systems(given.objects, given.shelf.secret, given.makers, given.clock)
         self.catalogue = Catalogue(given.objects, self.systems, given.policy, bounds.runs)
         self.caps = Caps(self.catalogue.limit)
-        self.register = Register(given.cluster, given.objects, self.systems, self.caps, given.now)
+        self.register = Register(
+            given.cluster, given.objects, self.systems, self.caps, given.policy, given.now
+        )
         deeds = Deeds(
             Calls(given.tenure, given.hit), self.claims, given.clock, given.hit,
             heard=self.register.heard,

@@ -13,6 +13,7 @@ from interact_controller import status
 from interact_controller.errors import ClusterError
 from interact_controller.external.caps import Caps
 from interact_controller.external.systems import Hindered, Systems
+from interact_controller.policy import Policy
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.verdicts import Verdict
 
@@ -46,6 +47,7 @@ class Register:
         objects: What there is.
         systems: Makes their drivers.
         caps: Counts attempts.
+        policy: Which namespaces are looked after.
         now: The time.
     """
 
@@ -55,12 +57,14 @@ class Register:
         objects: Objects,
         systems: Systems,
         caps: Caps,
+        policy: Policy,
         now: Callable[[], datetime],
     ) -> None:
         self._writes = writes
         self._objects = objects
         self._systems = systems
         self._caps = caps
+        self._policy = policy
         self._now = now
         self._failures: dict[str, tuple[int, str]] = {}
 
@@ -75,9 +79,15 @@ class Register:
         """Write every status that differs; what cannot be written now is written the next time."""
         for manifest in self._objects.all(Kind.EXTERNAL_SYSTEM):
             try:
-                await self._tell(manifest)
+                if self._ours(str(mapping(manifest["metadata"])["name"])):
+                    await self._tell(manifest)
             except ClusterError as error:
                 logger.info("a system was not told of", extra={"error": str(error)})
+
+    def _ours(self, name: str) -> bool:
+        """Whether a namespace that is looked after may use it; of others another controller tells."""
+        spec, watched = self._systems.spec(name), self._policy.watched
+        return spec is None or not watched or any(spec.admits(one) for one in watched)
 
     async def _tell(self, manifest: Manifest) -> None:
         about, before = mapping(manifest["metadata"]), mapping(manifest.get("status"))
