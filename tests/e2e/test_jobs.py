@@ -157,8 +157,8 @@ def flow(images: Images) -> list[dict[str, Any]]:
         "volumeMounts": [{"name": "code", "mountPath": "/code", "readOnly": True}],
     }
     head = {"apiVersion": "interact.science/v1alpha1"}
-    job = {"image": f"{images.prefix}/base:{images.tag}", "command": ["python", "-c", SUMS]}
     own = {"image": images.name("image-display"), "template": template}
+    job = {"image": own["image"], "command": ["python", "-c", SUMS]}
     specs: dict[str, dict[str, Any]] = {
         "gives": {**own, "command": ["python", "-m", "interact", "/code/gives.py"], "outputs": [VALUES]},
         "sums": {"image": own["image"], "inputs": [PART], "outputs": [VALUES],
