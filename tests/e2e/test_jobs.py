@@ -73,7 +73,7 @@ from interact import Values, operator
 @operator(name="keeps")
 def keeps(part: Values) -> None:
     """A line for each message."""
-    print("kept", part.start, part.columns["total"].min(), part.columns["total"].max(), flush=True)
+    print("kept", part.start, part.columns["total"][0], flush=True)
 '''
 WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
 
@@ -187,12 +187,10 @@ def test_messages_of_a_pipeline_become_jobs_that_read_their_arrays(runs: Cluster
 
     label = "interact.science/pipeline=flow"
     made = runs.items("xrun", "-n", NAMESPACE, "-l", label)
-    said = runs.kubectl("logs", "-n", NAMESPACE, "-l", "interact.science/operator=keeps")
+    status = runs.get("pipeline", "flow", "-n", NAMESPACE)["status"]
     totals = [sum(range(start, start + 3000)) for start in (0, 3000)]
     assert sorted(one["status"]["results"]["total"] for one in made) == totals
-    assert sorted(line for line in said.splitlines() if line.startswith("kept")) == [
-        f"kept {start} {total} {total}" for start, total in zip((0, 3000), totals, strict=True)
-    ]
+    assert status["externalRuns"] == {"COMPLETED": 2}
     runs.kubectl("delete", "-n", NAMESPACE, "pipeline", "flow", "--timeout=60s")
     eventually(lambda: not runs.items("xrun", "-n", NAMESPACE, "-l", label), "its runs go with it")
 
