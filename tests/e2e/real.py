@@ -16,8 +16,7 @@ TOOLS = ROOT.parent / "shared" / "tools" / "cluster"
 SYSTEM = "interact-system"
 EXAMPLE_OPERATORS = ("scan-reader", "center-of-mass-partial", "center-of-mass-reduce", "dpc", "virtual-bfdf-partial",
                      "scan-image", "diffraction-pattern-accumulator", "image-display")  # fmt: skip
-IMAGES = ("base", "stem", "controller", "nats", *EXAMPLE_OPERATORS)
-"""Relays run in stem, as operators do."""
+IMAGES = ("base", "controller", "nats", *EXAMPLE_OPERATORS)
 
 Object = dict[str, Any]
 
