@@ -46,7 +46,7 @@ class ConsumerPlan:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """A stream.
+    """A stream; as it is, one that keeps what it has and refuses more when it is full.
 
     ``max_msgs_per_subject`` is −1 where there is no limit; ``placeholder`` is empty for streams
     that need no consumers before their subject. ``direct`` allows reading single messages as they are,
@@ -55,13 +55,13 @@ class StreamPlan:
 
     name: str
     subject: str
-    retention: Retention
-    discard: Discard
     max_bytes: int
-    max_msgs_per_subject: int
     storage: Storage
     replicas: int
     metadata: Mapping[str, str]
+    retention: Retention = Retention.LIMITS
+    discard: Discard = Discard.NEW
+    max_msgs_per_subject: int = -1
     placeholder: str = ""
     direct: bool = False
     rollup: bool = False

@@ -178,8 +178,6 @@ class _Planner:
         return StreamPlan(
             name=names.chunks_stream(*self._key, storage),
             subject=f"{names.chunks_subject(*self._key, storage)}.>",
-            retention=Retention.LIMITS,
-            discard=Discard.NEW,
             max_bytes=max_bytes,
             max_msgs_per_subject=1,
             storage=storage,
@@ -218,10 +216,7 @@ class _Planner:
             StreamPlan(
                 name=names.objects_stream(bucket),
                 subject=f"$O.{bucket}.>",
-                retention=Retention.LIMITS,
-                discard=Discard.NEW,
                 max_bytes=self._settings.max_bytes,
-                max_msgs_per_subject=-1,
                 storage=self._settings.storage,
                 replicas=self._settings.replicas,
                 metadata=self._metadata,
@@ -235,10 +230,7 @@ class _Planner:
         return StreamPlan(
             name=names.dead_letter_stream(*self._key),
             subject=names.dead_letter_subject(*self._key, "*"),
-            retention=Retention.LIMITS,
-            discard=Discard.NEW,
             max_bytes=self._settings.dead_letter_bytes,
-            max_msgs_per_subject=-1,
             storage=self._settings.state_storage,
             replicas=self._settings.replicas,
             metadata=self._metadata,
@@ -249,7 +241,6 @@ class _Planner:
         return StreamPlan(
             name=names.images_stream(*self._key),
             subject=f"{names.images_subject(*self._key, '*')}.*",
-            retention=Retention.LIMITS,
             discard=Discard.OLD,
             max_bytes=self._settings.images_bytes,
             max_msgs_per_subject=1,

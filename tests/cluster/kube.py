@@ -27,6 +27,9 @@ _KINDS = {
     "storage.k8s.io/v1": "StorageClass",
     "v1": "ConfigMap Event Namespace Node PersistentVolume PersistentVolumeClaim Pod ResourceQuota Secret Service ServiceAccount",
 }  # fmt: skip
+# What kubectl does as well: an API server that has just started says 429 and when to ask again.
+_ASKED_AGAIN = urllib3.Retry(connect=False, read=False, other=False, redirect=False, status=10,
+                             allowed_methods=None, raise_on_status=False)  # fmt: skip
 _WITHOUT_NAMESPACE = {"clusterroles", "clusterrolebindings", "customresourcedefinitions", "externalsystems",
                       "namespaces", "nodes", "persistentvolumes", "storageclasses"}  # fmt: skip
 
@@ -71,7 +74,7 @@ class Kube:
             ssl_context=context,
             maxsize=16,  # connections kept; threads may share a client
             headers={"Authorization": f"Bearer {token}", "User-Agent": agent},
-            retries=False,
+            retries=_ASKED_AGAIN,
             timeout=60.0,
         )
 
