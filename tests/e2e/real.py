@@ -16,7 +16,8 @@ TOOLS = ROOT.parent / "shared" / "tools" / "cluster"
 SYSTEM = "interact-system"
 EXAMPLE_OPERATORS = ("scan-reader", "center-of-mass-partial", "center-of-mass-reduce", "dpc", "virtual-bfdf-partial",
                      "scan-image", "diffraction-pattern-accumulator", "image-display")  # fmt: skip
-IMAGES = ("base", "controller", "nats", *EXAMPLE_OPERATORS)
+IMAGES = ("base", "stem", "controller", "nats", *EXAMPLE_OPERATORS)
+"""Relays run in stem, as operators do."""
 
 Object = dict[str, Any]
 

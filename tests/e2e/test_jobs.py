@@ -16,6 +16,8 @@ from interact_api import names
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 NAMESPACE = "runs"
+VALUES = {"name": "out", "type": "values"}
+PART = {"name": "part", "type": "values"}
 TELLS = """
 import json, os
 given = json.loads(os.environ["INTERACT_PARAMETERS"])
@@ -45,6 +47,34 @@ data = open("/interact/inputs/" + told["name"], "rb").read()
 found = {"object": told["object"], "sha256": hashlib.sha256(data).hexdigest()}
 open("/dev/termination-log", "w").write(json.dumps(found))
 """
+GIVES = '''
+"""Two messages of more numbers than a parameter takes."""
+from collections.abc import Iterator
+import numpy as np
+from interact import Scan, Values, source
+
+@source(name="gives")
+def gives() -> Iterator[Values]:
+    """Half a scan each."""
+    for start in (0, 3000):
+        x = np.arange(start, start + 3000)
+        yield Values(scan=Scan("s", (60, 100)), start=start, stop=start + 3000, total=6000, columns={"x": x})
+'''
+SUMS = """
+import json, numpy
+with numpy.load("/interact/inputs/message.npz") as found:
+    total = int(found["x"].sum())
+open("/dev/termination-log", "w").write(json.dumps({"total": total}))
+"""
+KEEPS = '''
+"""A sink that says what comes."""
+from interact import Values, operator
+
+@operator(name="keeps")
+def keeps(part: Values) -> None:
+    """A line for each message."""
+    print("kept", part.start, part.columns["total"][0], flush=True)
+'''
 WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
 
 
@@ -120,8 +150,54 @@ def test_a_cancelled_job_and_its_pod_are_gone(runs: Cluster, images: Images):
     assert key not in {one["metadata"]["name"] for one in runs.items("jobs", "-n", NAMESPACE)}
 
 
+def flow(images: Images) -> list[dict[str, Any]]:
+    """A pipeline whose messages become Jobs."""
+    template = {
+        "volumes": [{"name": "code", "configMap": {"name": "code"}}],
+        "volumeMounts": [{"name": "code", "mountPath": "/code", "readOnly": True}],
+    }
+    head = {"apiVersion": "interact.science/v1alpha1"}
+    own = {"image": images.name("image-display"), "template": template}
+    job = {"image": own["image"], "command": ["python", "-c", SUMS]}
+    specs: dict[str, dict[str, Any]] = {
+        "gives": {**own, "command": ["python", "-m", "interact", "/code/gives.py"], "outputs": [VALUES]},
+        "sums": {"image": own["image"], "inputs": [PART], "outputs": [VALUES],
+                 "execution": {"mode": "external", "driver": "kubernetes-job",
+                               "kubernetesJob": job}},
+        "keeps": {**own, "command": ["python", "-m", "interact", "/code/keeps.py"],
+                  "inputs": [PART]},
+    }  # fmt: skip
+    placed = [{"name": name, "operatorRef": {"name": name}} for name in specs]
+    edges = [{"from": "gives.out", "to": "sums.part"}, {"from": "sums.out", "to": "keeps.part"}]
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "code"},
+         "data": {"gives.py": GIVES, "keeps.py": KEEPS}},
+        *({**head, "kind": "InteractOperator", "metadata": {"name": name}, "spec": spec}
+          for name, spec in specs.items()),
+        {**head, "kind": "Pipeline", "metadata": {"name": "flow"},
+         "spec": {"operators": placed, "edges": edges}},
+    ]  # fmt: skip
+
+
+def test_messages_of_a_pipeline_become_jobs_that_read_their_arrays(runs: Cluster, images: Images):
+    runs.apply(yaml.safe_dump_all(flow(images)), NAMESPACE)
+
+    runs.kubectl("wait", "-n", NAMESPACE, "--for=condition=Completed", "pipeline/flow",
+                 "--timeout=180s", seconds=200)  # fmt: skip
+
+    label = "interact.science/pipeline=flow"
+    made = runs.items("xrun", "-n", NAMESPACE, "-l", label)
+    status = runs.get("pipeline", "flow", "-n", NAMESPACE)["status"]
+    totals = [sum(range(start, start + 3000)) for start in (0, 3000)]
+    assert sorted(one["status"]["results"]["total"] for one in made) == totals
+    assert status["externalRuns"] == {"COMPLETED": 2}
+    runs.kubectl("delete", "-n", NAMESPACE, "pipeline", "flow", "--timeout=60s")
+    eventually(lambda: not runs.items("xrun", "-n", NAMESPACE, "-l", label), "its runs go with it")
+
+
 def test_what_a_run_began_goes_with_it(runs: Cluster, images: Images):
     runs.kubectl("delete", "-n", NAMESPACE, "xrun", "--all", "--timeout=60s")
 
     eventually(lambda: not runs.items("jobs", "-n", NAMESPACE), "no Jobs are left", within=120)
-    eventually(lambda: not runs.items("pods", "-n", NAMESPACE), "no pods are left", within=120)
+    pods = ("pods", "-n", NAMESPACE, "-l", "batch.kubernetes.io/job-name")
+    eventually(lambda: not runs.items(*pods), "no pods of Jobs are left", within=120)
