@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from interact_controller import stream_json
 from interact_controller.errors import BrokerUnreachable, OverBudget, StreamRefused
+from interact_controller.seen import StreamSeen
 
 NOT_FOUND: Final = frozenset({10014, 10059, 10037})
 """nats-server, errors.json: no consumer, no stream, no message."""
@@ -31,6 +33,21 @@ async def pages(
         offset += len(page)
         if not page or answer is None or offset >= int(answer.get("total", 0)):
             return
+
+
+async def streams(ask: Callable[[bytes], Awaitable[bytes]]) -> list[StreamSeen]:
+    """All streams there are, without their consumers.
+
+    Args:
+        ask: Gives the answer to the request for a page.
+    """
+    found: list[StreamSeen] = []
+    while True:
+        page = stream_json.page(await ask(b'{"offset":%d}' % len(found)))
+        refuse({"error": page.error}, "STREAM.LIST")
+        found += page.seen()
+        if not page.streams or len(found) >= page.total:
+            return found
 
 
 def refuse(answer: Mapping[str, Any], what: str) -> None:

@@ -1,7 +1,7 @@
 """What is heard of the cluster goes into the store, and wakes whom it is about."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from interact_api.plain import entries, mapping
@@ -45,20 +45,18 @@ class Hearing:
     objects: Objects
     queue: Wakes
     beat: Callable[[], None]
-    _uses: dict[Key, frozenset[Key]] = dataclasses.field(default_factory=dict)
-    _used: dict[Key, set[Key]] = dataclasses.field(default_factory=dict)
 
     def heard(self, manifest: Manifest) -> None:
         """An object is there, or is another than before."""
         self.beat()
         key = key_of(manifest)
         before = self.objects.revision(key)
-        former = self.objects.pipeline_of(key)
+        former, used = self.objects.pipeline_of(key), self.objects.uses(key)
         known = self.objects.get(key) if key.kind in _CHILDREN else None
         if self.objects.put(manifest) is None:
             return
         if key.kind is Kind.PIPELINE:
-            self._refer(key, references(manifest))
+            self._refer(used, self.objects.uses(key))
         elif key.kind is Kind.OPERATOR and before == self.objects.revision(key):
             self.queue.wake(key)  # only its status, which is ours
             return
@@ -71,12 +69,12 @@ class Hearing:
     def gone(self, key: Key, uid: str, version: int = 0) -> None:
         """An object is there no more."""
         self.beat()
-        former = self.objects.pipeline_of(key)
+        former, used = self.objects.pipeline_of(key), self.objects.uses(key)
         kept = self.objects.version(key)
         if not self.objects.drop(key, uid=uid, version=version or (kept[1] if kept else 0)):
             return
         if key.kind is Kind.PIPELINE:
-            self._refer(key, frozenset())
+            self._refer(used, frozenset())
         elif key.kind in _CHILDREN:
             self._wake_pipelines(key, former)
             return
@@ -91,11 +89,11 @@ class Hearing:
         if child and labels.PIPELINE not in mapping(about.get("labels")):
             return  # no watch would tell when it goes
         key = key_of(manifest)
-        phase = self.objects.phase(key)
+        phase, used = self.objects.phase(key), self.objects.uses(key)
         if self.objects.put(manifest) is None:
             return
         if key.kind is Kind.PIPELINE:
-            self._refer(key, references(manifest))
+            self._refer(used, self.objects.uses(key))
         elif phase != self.objects.phase(key):  # the pipeline's status counts its runs
             self._wake_pipelines(key, self.objects.pipeline_of(key))
 
@@ -108,7 +106,7 @@ class Hearing:
     def _wake(self, key: Key) -> None:
         if key.kind is Kind.OPERATOR:
             self.queue.wake(key)
-            for pipeline in sorted(self._used.get(key, ())):
+            for pipeline in sorted(self.objects.users(key)):
                 self.queue.wake(pipeline)
         elif key.kind is Kind.PIPELINE or key.kind in _EXTERNAL:
             self.queue.wake(key)
@@ -121,35 +119,11 @@ class Hearing:
         for name in filter(None, names):
             self.queue.wake_after(Key(Kind.PIPELINE, key.namespace, name), CHILD_SECONDS)
 
-    def _refer(self, pipeline: Key, now: frozenset[Key]) -> None:
-        """Note which operators a pipeline uses; those it began or ceased to use are told, later."""
-        before = self._uses.pop(pipeline, frozenset())
-        if now:
-            self._uses[pipeline] = now
-        for operator in before - now:
-            self._used[operator].discard(pipeline)
-            if not self._used[operator]:
-                del self._used[operator]
-        for operator in now - before:
-            self._used.setdefault(operator, set()).add(pipeline)
+    def _refer(self, before: frozenset[Key], now: frozenset[Key]) -> None:
+        """Operators that a pipeline began or ceased to use are told, later."""
         for operator in before ^ now:
             if self.objects.version(operator) is not None:
                 self.queue.wake_after(operator, OPERATOR_SECONDS)
-
-
-def references(pipeline: Manifest) -> frozenset[Key]:
-    """The operators a pipeline names.
-
-    >>> references({"metadata": {"namespace": "lab"},
-    ...             "spec": {"operators": [{"operatorRef": {"name": "sum"}}]}})
-    frozenset({Key(kind=<Kind.OPERATOR: 'InteractOperator'>, namespace='lab', name='sum')})
-    """
-    home = mapping(pipeline.get("metadata")).get("namespace", "")
-    placed: Iterable[object] = entries(mapping(pipeline.get("spec")).get("operators"))
-    refs = [mapping(mapping(one).get("operatorRef")) for one in placed]
-    return frozenset(
-        Key(Kind.OPERATOR, str(ref.get("namespace") or home), str(ref.get("name"))) for ref in refs
-    )
 
 
 def gist(child: Manifest) -> object:

@@ -5,7 +5,7 @@ import base64
 import binascii
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -199,7 +199,7 @@ class JetStream:
 
     async def _survey(self) -> list[StreamSeen]:
         self._there.begin()
-        found = await self._list({})
+        found = await self._list()
         self._there.listed(found)
         self._surveyed = True
         return found
@@ -217,26 +217,19 @@ class JetStream:
         answer = await self._call(f"STREAM.INFO.{name}", asked, nothing=answers.NOT_FOUND)
         return stream_json.stream(answer) if answer else None
 
-    async def _list(self, asked: Mapping[str, Any]) -> list[StreamSeen]:
-        pages = self._pages("STREAM.LIST", "streams", asked)
-        return [stream_json.stream(one) async for one in pages]
+    async def _list(self) -> list[StreamSeen]:
+        return await answers.streams(lambda asked: self._answer("$JS.API.STREAM.LIST", asked))
 
     async def _with_consumers(self, one: StreamSeen) -> StreamSeen:
         consumers: dict[str, ConsumerSeen] = {}
         ports = any(stream_json.place(subject) for subject in one.subjects)
         if one.consumer_count and ports:  # others have passing readers only
-            pages = self._pages(f"CONSUMER.LIST.{one.name}", "consumers", {})
+            pages = answers.pages(lambda offset: self._call(
+                f"CONSUMER.LIST.{one.name}", {"offset": offset}, nothing=answers.NOT_FOUND
+            ), "consumers")  # fmt: skip
             seen = [stream_json.consumer(entry) async for entry in pages]
             consumers = {consumer.durable: consumer for consumer in seen if consumer is not None}
         return dataclasses.replace(one, consumers=consumers)
-
-    def _pages(
-        self, subject: str, field: str, asked: Mapping[str, Any]
-    ) -> AsyncIterator[dict[str, Any]]:
-        def call(offset: int) -> Awaitable[dict[str, Any] | None]:
-            return self._call(subject, {**asked, "offset": offset}, nothing=answers.NOT_FOUND)
-
-        return answers.pages(call, field)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -370,12 +363,15 @@ class JetStream:
             raise self._unreachable() from error
 
     async def _request(self, subject: str, payload: bytes) -> dict[str, Any]:
+        answer = _decode(await self._answer(subject, payload))
+        return answer if isinstance(answer, dict) else {}
+
+    async def _answer(self, subject: str, payload: bytes) -> bytes:
         found = await self.ask(subject, payload, REQUEST_SECONDS)
         if found is None:
             words = f"NATS at {self._url} answers without JetStream; start nats-server with -js"
             raise BrokerUnreachable(words)
-        answer = _decode(found)
-        return answer if isinstance(answer, dict) else {}
+        return found
 
     def _unreachable(self) -> BrokerUnreachable:
         return BrokerUnreachable(

@@ -1,7 +1,7 @@
 """What one look at a pipeline finds: everything the desired state and the status follow from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from interact_controller.errors import BrokerError
 from interact_controller.policy import Policy
 from interact_controller.ports import Broker, Store
 from interact_controller.seen import Key, Kind, Manifest, StreamSeen
+from interact_controller.steps import STREAMS, Change
 
 PARAMETERS: Final = "parameters"
 """Key of the state bucket that operator processes watch."""
@@ -179,10 +180,17 @@ async def observe(
     )
 
 
-def again(seen: Observed, store: Store) -> Observed:
-    """The same with the Deployments as they are after our own writes."""
+async def again(seen: Observed, store: Store, broker: Broker, done: Iterable[Change]) -> Observed:
+    """The same with Deployments and streams as they are after our own writes."""
     found = store.of_pipeline(Kind.DEPLOYMENT, seen.namespace, seen.name)
-    return replace(seen, workloads=workloads(found, seen.uid))
+    after = replace(seen, workloads=workloads(found, seen.uid))
+    if seen.streams is None or not any(isinstance(one, STREAMS) for one in done):
+        return after
+    try:
+        live = await broker.of_pipeline(seen.namespace, seen.name)
+    except BrokerError:
+        return after  # the next look tells
+    return replace(after, streams={one.name: one for one in live})
 
 
 def _read(raw: bytes | None) -> Mapping[str, Any]:

@@ -1,17 +1,15 @@
 """One look at an InteractOperator: whether it can be used, and by how many pipelines it is."""
 
-from collections.abc import Iterable
-
 from interact_api import graph
 from interact_api.conditions import ConditionStatus, ConditionType, Reason
 from interact_api.load import SpecError
 from interact_api.operator import OperatorStatus
-from interact_api.plain import entries, mapping
+from interact_api.plain import mapping
 
 from interact_controller import observed, status, telling
 from interact_controller.desired import templates
 from interact_controller.ports import World
-from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.seen import Key, Manifest
 from interact_controller.verdicts import Verdict
 
 
@@ -34,7 +32,7 @@ async def reconcile(key: Key, world: World) -> float | None:
     value = OperatorStatus(
         observed_generation=generation,
         conditions=found,
-        used_by=used_by(key, world.store.all(Kind.PIPELINE)),
+        used_by=len(world.store.users(key)),
     )
     told = value.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
     return await telling.tell(key, manifest, told, world)
@@ -66,19 +64,3 @@ def _problem(manifest: Manifest) -> tuple[Reason | None, str]:
         return found[0].reason, words
     wrong = [f"spec.template: {words}" for words in templates.problems(operator.spec.template)]
     return (Reason.INVALID_TEMPLATE, "; ".join(wrong)) if wrong else (None, "")
-
-
-def used_by(key: Key, pipelines: Iterable[Manifest]) -> int:
-    """The number of pipelines that name an operator."""
-    return sum(_names(one, key) for one in pipelines)
-
-
-def _names(pipeline: Manifest, key: Key) -> bool:
-    home = mapping(pipeline.get("metadata")).get("namespace")
-    refs = (
-        mapping(mapping(one).get("operatorRef"))
-        for one in entries(mapping(pipeline.get("spec")).get("operators"))
-    )
-    return any(
-        ref.get("name") == key.name and ref.get("namespace", home) == key.namespace for ref in refs
-    )

@@ -1,6 +1,6 @@
 """What the reconcile needs of the outside, in as few words as possible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -24,8 +24,8 @@ class Store(Protocol):
         """Children that carry the pipeline's label, ours or not, by name."""
         ...
 
-    def all(self, kind: Kind) -> Sequence[Manifest]:
-        """All objects of a kind."""
+    def users(self, operator: Key) -> Collection[Key]:
+        """The pipelines that name an operator."""
         ...
 
     def phases(self, namespace: str, pipeline: str) -> Sequence[tuple[str, str]]:

@@ -95,7 +95,9 @@ async def run(
                 await made.relist.first()
                 await made.office.start()
                 health.ready = True
-                logger.info("ready", extra={"pipelines": len(made.world.store.all(Kind.PIPELINE))})
+                logger.info(
+                    "ready", extra={"pipelines": len(made.hearing.objects.keys(Kind.PIPELINE))}
+                )
                 await _work(made, settings, connection, lease, take_signals)
 
 

@@ -89,7 +89,7 @@ async def _pipeline(key: Key, world: World) -> float | None:
         todo = tuple(changes_workloads.halts(seen))
         await applying.apply(todo, seen, world)
     if todo:
-        seen = observed.again(seen, world.store)
+        seen = await observed.again(seen, world.store, world.broker, todo)
     told = status.status(seen, desired, trouble, now)
     wait = await telling.tell(key, manifest, told, world)
     return _soonest(wait, _next(seen, desired, trouble, world))

@@ -1,7 +1,7 @@
 """What the controller can do, as small values; ``healed`` tells people what somebody had changed."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 
@@ -118,3 +118,6 @@ Change: TypeAlias = (
     | ReleaseReplicas
     | RemoveDeployment
 )
+
+STREAMS: Final = (MakeStream, UpdateStream, RemoveStream, MakeBucket, MakeConsumer, RemoveConsumer)
+"""What changes streams."""

@@ -1,21 +1,20 @@
 """The objects of the cluster as last heard of: small, indexed, and never going back in time."""
 
-import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 from interact_api.lifecycle import RunPhase
-from interact_api.plain import mapping
+from interact_api.plain import entries, mapping
 
 from interact_controller import labels
 from interact_controller.seen import Key, Kind, Manifest
 
 _POD_STATUS: Final = ("phase", "conditions", "containerStatuses")
 _UNREAD: Final = "kubectl.kubernetes.io/last-applied-configuration"
-_PACKED: Final = frozenset({Kind.DEPLOYMENT, Kind.POD, Kind.EXTERNAL_RUN})
-"""Many and read one at a time: kept as compressed JSON, a tenth of the memory of objects."""
+_WHOLE: Final = frozenset({Kind.OPERATOR, Kind.EXTERNAL_SYSTEM})
+"""Few and read often. Others are kept as compressed JSON, a tenth of the memory of objects."""
 _QUICK: Final = 1
 """zlib's quickest level."""
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +38,8 @@ class Objects:
         self._kinds: dict[Kind, dict[Key, None]] = {kind: {} for kind in Kind}
         self._gone: dict[str, int] = {}
         self._phases: dict[Key, tuple[str, str]] = {}
+        self._uses: dict[Key, frozenset[Key]] = {}
+        self._users: dict[Key, set[Key]] = {}
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ class Objects:
         return about[:2] if about is not None else None
 
     def revision(self, key: Key) -> tuple[str, int]:
-        """The uid of a Pipeline or an InteractOperator, and how often its specification changed."""
+        """The uid of an InteractOperator, and how often its specification changed."""
         kept = self._kept.get(key)
         if kept is None or isinstance(kept, bytes):
             return "", 0
@@ -77,6 +78,14 @@ class Objects:
         """The pipeline in an object's label; empty without one."""
         about = self._about.get(key)
         return about[2][2] if about is not None else ""
+
+    def uses(self, pipeline: Key) -> frozenset[Key]:
+        """The operators a pipeline names; none for anything else."""
+        return self._uses.get(pipeline, frozenset())
+
+    def users(self, operator: Key) -> Collection[Key]:
+        """The pipelines that name an operator."""
+        return self._users.get(operator, ())
 
     def phases(self, namespace: str, pipeline: str) -> Sequence[tuple[str, str]]:
         """Operator and phase of each external run that carries a pipeline's label."""
@@ -110,10 +119,12 @@ class Objects:
             self._leave(before[2], key)
         self._places.setdefault(place, set()).add(key)
         trimmed = trim(key.kind, manifest)
-        packed = key.kind in _PACKED
-        self._kept[key] = zlib.compress(_encode(trimmed), _QUICK) if packed else trimmed
+        whole = key.kind in _WHOLE
+        self._kept[key] = trimmed if whole else zlib.compress(_encode(trimmed), _QUICK)
         self._about[key] = (uid, version, place)
         self._kinds[key.kind][key] = None
+        if key.kind is Kind.PIPELINE:
+            self._refer(key, references(manifest))
         if key.kind is Kind.EXTERNAL_RUN and place[2]:
             operator = str(mapping(about.get("labels")).get(labels.OPERATOR, ""))
             phase = str(mapping(manifest.get("status")).get("phase") or RunPhase.CREATED)
@@ -137,8 +148,20 @@ class Objects:
             return False
         del self._about[key], self._kept[key], self._kinds[key.kind][key]
         self._phases.pop(key, None)
+        self._refer(key, frozenset())
         self._leave(before[2], key)
         return True
+
+    def _refer(self, pipeline: Key, now: frozenset[Key]) -> None:
+        before = self._uses.pop(pipeline, frozenset())
+        if now:
+            self._uses[pipeline] = now
+        for operator in before - now:
+            self._users[operator].discard(pipeline)
+            if not self._users[operator]:
+                del self._users[operator]
+        for operator in now - before:
+            self._users.setdefault(operator, set()).add(pipeline)
 
     def _leave(self, place: Place, key: Key) -> None:
         members = self._places[place]
@@ -149,6 +172,21 @@ class Objects:
 
 _MOST_GONE: Final = 4096
 """Deleted objects whose late news are still recognised."""
+
+
+def references(pipeline: Manifest) -> frozenset[Key]:
+    """The operators a pipeline names.
+
+    >>> references({"metadata": {"namespace": "lab"},
+    ...             "spec": {"operators": [{"operatorRef": {"name": "sum"}}]}})
+    frozenset({Key(kind=<Kind.OPERATOR: 'InteractOperator'>, namespace='lab', name='sum')})
+    """
+    home = mapping(pipeline.get("metadata")).get("namespace", "")
+    placed: Iterable[object] = entries(mapping(pipeline.get("spec")).get("operators"))
+    refs = [mapping(mapping(one).get("operatorRef")) for one in placed]
+    return frozenset(
+        Key(Kind.OPERATOR, str(ref.get("namespace") or home), str(ref.get("name"))) for ref in refs
+    )
 
 
 def key_of(manifest: Manifest) -> Key:
@@ -180,12 +218,4 @@ def trim(kind: Kind, manifest: Manifest) -> Manifest:
     if _UNREAD in mapping(about.get("annotations")):
         kept = mapping(about["annotations"])
         about["annotations"] = {key: value for key, value in kept.items() if key != _UNREAD}
-    whole: Manifest = {**manifest, "metadata": about}
-    return whole if kind in _PACKED else _shared(whole)
-
-
-def _shared(value: Any) -> Any:
-    """The same, with one copy of each field name for all objects."""
-    if isinstance(value, dict):
-        return {sys.intern(key): _shared(one) for key, one in value.items()}
-    return [_shared(one) for one in value] if isinstance(value, list) else value
+    return {**manifest, "metadata": about}

@@ -1,9 +1,10 @@
 """Streams, consumers and buckets as JetStream's API writes them (NATS ADR-8, ADR-31), and back. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from interact_api.model import GROUP
 from interact_api.stream_plan import BucketPlan, ConsumerPlan, StreamPlan
 
@@ -79,29 +80,74 @@ def consumer_config(plan: ConsumerPlan, filtered: str = "") -> dict[str, Any]:
     return found
 
 
+class _Config(msgspec.Struct):
+    name: str
+    subjects: tuple[str, ...] | None = None
+    retention: str = "limits"
+    discard: str = "old"
+    max_bytes: int = -1
+    max_msgs_per_subject: int = -1
+    storage: str = "file"
+    num_replicas: int = 1
+    metadata: dict[str, str] | None = None
+
+
+class _State(msgspec.Struct):
+    messages: int = 0
+    bytes: int = 0
+    consumer_count: int = 0
+    last_seq: int = 0
+    first_ts: str = ""
+    subjects: dict[str, int] | None = None
+
+
+class _Info(msgspec.Struct):
+    config: _Config
+    state: _State = msgspec.field(default_factory=_State)
+
+
+class Page(msgspec.Struct):
+    """A page of a listing of streams; typed, so that thousands are read quickly."""
+
+    streams: list[_Info] | None = None
+    total: int = 0
+    error: dict[str, Any] | None = None
+
+    def seen(self) -> list[StreamSeen]:
+        """The streams on it, without their consumers."""
+        return [_seen(one) for one in self.streams or ()]
+
+
+page: Callable[[bytes], Page] = msgspec.json.Decoder(Page).decode
+
+
 def stream(answer: Mapping[str, Any]) -> StreamSeen:
     """A stream in an answer of the API, without its consumers."""
-    given, state = answer["config"], answer.get("state") or {}
+    return _seen(msgspec.convert(answer, _Info))
+
+
+def _seen(one: _Info) -> StreamSeen:
+    given, state = one.config, one.state
     return StreamSeen(
-        name=given["name"],
-        subjects=tuple(given.get("subjects") or ()),
-        retention=given.get("retention", "limits"),
-        discard=given.get("discard", "old"),
-        max_bytes=given.get("max_bytes", -1),
-        max_msgs_per_subject=given.get("max_msgs_per_subject", -1),
-        storage=given.get("storage", "file").capitalize(),
-        replicas=given.get("num_replicas", 1),
+        name=given.name,
+        subjects=given.subjects or (),
+        retention=given.retention,
+        discard=given.discard,
+        max_bytes=given.max_bytes,
+        max_msgs_per_subject=given.max_msgs_per_subject,
+        storage=given.storage.capitalize(),
+        replicas=given.num_replicas,
         metadata={
             key: value
-            for key, value in (given.get("metadata") or {}).items()
+            for key, value in (given.metadata or {}).items()
             if not key.startswith("_nats.")
         },
-        messages=state.get("messages", 0),
-        bytes=state.get("bytes", 0),
-        consumer_count=state.get("consumer_count", 0),
-        last_sequence=state.get("last_seq", 0),
-        oldest_at=_seconds(state.get("first_ts", "")) if state.get("messages") else 0.0,
-        subjects_held=state.get("subjects") or {},
+        messages=state.messages,
+        bytes=state.bytes,
+        consumer_count=state.consumer_count,
+        last_sequence=state.last_seq,
+        oldest_at=_seconds(state.first_ts) if state.messages else 0.0,
+        subjects_held=state.subjects or {},
     )
 
 

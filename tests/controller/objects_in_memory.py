@@ -6,6 +6,7 @@ from typing import Any
 from interact_api.admission import admission_errors
 from interact_controller.errors import Conflict, Refused
 from interact_controller.seen import Key, Kind, Manifest
+from interact_controller.store import references
 
 
 class Memory:
@@ -32,8 +33,9 @@ class Memory:
             and one["metadata"].get("labels", {}).get("interact.science/pipeline") == pipeline
         ]
 
-    def all(self, kind: Kind) -> list[Manifest]:
-        return [copy.deepcopy(one) for key, one in self.objects.items() if key.kind is kind]
+    def users(self, operator: Key) -> list[Key]:
+        return [key for key, one in self.objects.items()
+                if key.kind is Kind.PIPELINE and operator in references(one)]  # fmt: skip
 
     def phases(self, namespace: str, pipeline: str) -> list[tuple[str, str]]:
         runs = self.of_pipeline(Kind.EXTERNAL_RUN, namespace, pipeline)

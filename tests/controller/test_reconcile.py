@@ -21,6 +21,17 @@ async def test_a_pipeline_becomes_streams_and_then_deployments():
         "interact_lab_scan_t_image",
     ]
     assert lab.parameters["c"] == {"revision": 1, "values": {"radius": 20.0}}
+    assert [one["to"] for one in lab.status["edges"]] == ["c.frames", "t.parts", "s.image"]
+
+
+async def test_what_one_look_made_leaves_the_next_one_nothing_to_tell():
+    lab = Lab()
+    await lab.look()
+    lab.forget_writes()
+
+    await lab.look()
+
+    assert lab.writes == []
 
 
 async def test_a_pipeline_is_ready_when_its_last_pod_is():

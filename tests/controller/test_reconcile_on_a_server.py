@@ -13,6 +13,7 @@ from interact_controller.policy import Policy
 from interact_controller.ports import World
 from interact_controller.reconcile import reconcile
 from interact_controller.seen import Key, Kind
+from interact_controller.store import references
 
 RESOURCES = {
     Kind.EXTERNAL_RUN: "externalruns",
@@ -44,8 +45,8 @@ class Server:
             (one["metadata"]["labels"][labels.OPERATOR], one["status"]["phase"]) for one in runs
         ]
 
-    def all(self, kind):
-        return self.kube.list(RESOURCES[kind])
+    def users(self, operator):
+        return [one for one in self.kube.list("pipelines") if operator in references(one)]
 
     async def apply(self, manifest, *, manager):
         self.writes.append(("apply", manifest["metadata"]["name"]))

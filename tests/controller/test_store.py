@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from interact_controller import labels
-from interact_controller.hearing import Hearing, references
+from interact_controller.hearing import Hearing
 from interact_controller.seen import Key, Kind, Manifest
-from interact_controller.store import Objects, key_of, trim
+from interact_controller.store import Objects, key_of, references, trim
 
 PIPELINE = Key(Kind.PIPELINE, "lab", "scan")
 OPERATOR = Key(Kind.OPERATOR, "lab", "sum")
@@ -68,6 +68,20 @@ def test_what_was_put_is_found_by_key_by_kind_and_by_pipeline() -> None:
     assert objects.of_pipeline(Kind.DEPLOYMENT, "lab", "scan") == (child(2, spec={"replicas": 3}),)
     assert objects.of_pipeline(Kind.DEPLOYMENT, "other", "scan") == ()
     assert objects.of_pipeline(Kind.POD, "lab", "scan") == ()
+
+
+def test_who_uses_an_operator_is_known_while_they_are_there() -> None:
+    objects, other = Objects(), PIPELINE._replace(name="other")
+    second = thing(other, 2, "2", spec=pipeline(2, "sum")["spec"])
+
+    objects.put(pipeline(1, "sum"))
+    objects.put(second)
+    assert (objects.uses(PIPELINE), set(objects.users(OPERATOR))) == ({OPERATOR}, {PIPELINE, other})
+
+    objects.put(pipeline(3, "another"))
+    objects.drop(other)
+    assert objects.users(OPERATOR) == ()
+    assert set(objects.users(OPERATOR._replace(name="another"))) == {PIPELINE}
 
 
 def test_a_newer_version_wins_whatever_the_order() -> None:

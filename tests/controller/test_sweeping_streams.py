@@ -45,7 +45,7 @@ async def alive() -> frozenset[str]:
 
 
 async def names(broker: JetStream) -> set[str]:
-    return {one.name for one in await broker._list({})}
+    return {one.name for one in await broker._list()}
 
 
 async def look(

@@ -82,7 +82,7 @@ async def connected(server: Server) -> AsyncIterator[JetStream]:
     """A broker on a server without any streams."""
     async with jetstream.connect(server.url, str(server.token_file), "test") as one:
         await eventually(lambda: one.connected)
-        for stream in await one._list({}):
+        for stream in await one._list():
             await one.remove(stream.name)
         yield one
 
