@@ -11,7 +11,7 @@ from interact._errors import TooLarge
 from interact._jetstream import _asking, connect
 from interact_api import wire
 from interact_api.choices import Storage
-from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
+from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Retention, StreamPlan
 from sdk.looking import pause
 
 pytestmark = pytest.mark.nats
@@ -27,13 +27,13 @@ SCAN = wire.Scan("s", (8, 8))
 def streams(name, *, storage=Storage.MEMORY, chunk_bytes=256 * MIB, max_bytes=16 * MIB):
     common = {"storage": storage, "replicas": 1, "metadata": {}}
     edge = StreamPlan(
-        name, f"{name}.out.*", Retention.INTEREST, Discard.NEW, max_bytes, -1,
+        name, f"{name}.out.*", max_bytes, retention=Retention.INTEREST,
         placeholder=f"placeholder.{name}", **common,
         consumers=(ConsumerPlan("reader", 30.0, 1024, DeliverPolicy.ALL),),
     )  # fmt: skip
     data = StreamPlan(
-        f"{name}-chunks", f"{name}-chunks.>", Retention.LIMITS, Discard.NEW,
-        chunk_bytes + MIB, 1, direct=True, **common,
+        f"{name}-chunks", f"{name}-chunks.>", chunk_bytes + MIB, max_msgs_per_subject=1,
+        direct=True, **common,
     )  # fmt: skip
     place = _chunks.Place(data.name, f"{name}-chunks.op.out", chunk_bytes, name)
     return edge, data, place

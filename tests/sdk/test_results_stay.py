@@ -8,7 +8,7 @@ from interact import DenseFrames, Image, Reducer, _codec, _runtime, scan_image
 from interact import operator as make_operator
 from interact._jetstream import connect
 from interact_api.choices import Storage
-from interact_api.stream_plan import Discard, Retention, StreamPlan
+from interact_api.stream_plan import Discard, StreamPlan
 from sdk.at_work import SCAN, Running, given, planned, running
 
 pytestmark = pytest.mark.nats
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.nats
 
 def last_only(name: str) -> StreamPlan:
     return StreamPlan(
-        name, f"{name}.*", Retention.LIMITS, Discard.OLD, 1 << 20, 1, storage=Storage.MEMORY,
-        replicas=1, metadata={}, placeholder="", consumers=(),
+        name, f"{name}.*", 1 << 20, Storage.MEMORY, replicas=1, metadata={},
+        discard=Discard.OLD, max_msgs_per_subject=1,
     )  # fmt: skip
 
 

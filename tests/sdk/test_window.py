@@ -10,7 +10,7 @@ from interact._jetstream._refusal import Refusal, refusal
 from interact._server import nats_server
 from interact._settings import PORT_WINDOW_BYTES, Settings
 from interact_api.choices import Storage
-from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Discard, Retention, StreamPlan
+from interact_api.stream_plan import ConsumerPlan, DeliverPolicy, Retention, StreamPlan
 from sdk.looking import pause
 from sdk.relay import Relay
 
@@ -22,8 +22,8 @@ PATIENCE = 60.0
 
 def edge(name, *, max_bytes=4 * MIB, storage=Storage.MEMORY):
     return StreamPlan(
-        name, f"{name}.out.*", Retention.INTEREST, Discard.NEW, max_bytes, -1,
-        storage=storage, replicas=1, metadata={}, placeholder=f"placeholder.{name}",
+        name, f"{name}.out.*", max_bytes, storage, replicas=1, metadata={},
+        retention=Retention.INTEREST, placeholder=f"placeholder.{name}",
         consumers=(ConsumerPlan("reader", 30.0, 1024, DeliverPolicy.ALL),),
     )  # fmt: skip
 
