@@ -35,6 +35,8 @@ run: $(READY) ## run a real scan through a pipeline and leave pictures in out/
 ALONE := tests/scenarios tests/controller/test_process.py
 MANY := tests/e2e/test_many_runs.py
 .PHONY: test
+# Hundreds of processes begin, and each would start threads that it has no use for.
+test: export OPENBLAS_NUM_THREADS = 1
 test: $(READY) ## the whole test suite, about 14 minutes on two cores (ARGS=… for a part of it)
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)

@@ -28,6 +28,7 @@ OPERATORS = ("scan-generator", "center-of-mass-partial", "center-of-mass-reduce"
 STREAMS = 6
 """Of each pipeline: two edges, chunks, dead letters, pictures, state."""
 SIZES = (10, 100, 1000)
+SERVERS = ("kube-apiserver", "etcd", "kube-controller-manager", "nats-server")
 WRITERS = 4
 MANAGER_QPS = 20
 """Kubernetes' own default: so few requests a second for ReplicaSets and pods leave us the machine."""
@@ -54,12 +55,13 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Wave:
-    """What became of pipelines that were applied at once."""
+    """What became of pipelines that were applied at once; CPU of each process, per pipeline."""
 
     pipelines: int
     seconds: float
     requests: float
     memory_mib: float
+    cpu_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def _wave(stage: "Stage", process: "subprocess.Popen[bytes]", size: int) -> Wave
     kube.wait("serviceaccounts", "default")
     deployments, streams = _count(kube, "deployments"), _streams(stage)
     asked = len(stage.plane.audit("interact-controller"))
+    before = _spent(process)
     started = time.monotonic()
 
     def apply(numbers: range) -> None:
@@ -141,8 +144,9 @@ def _wave(stage: "Stage", process: "subprocess.Popen[bytes]", size: int) -> Wave
     _until(stage, lambda: _streams(stage) >= streams + size * STREAMS)
     _until(stage, lambda: all(map(_accepted, kube.list("pipelines"))))
     seconds = time.monotonic() - started
+    cpu = {name: 1000 * (used - before[name]) / size for name, used in _spent(process).items()}
     requests = len(stage.plane.audit("interact-controller")) - asked
-    return Wave(size, seconds, requests / size, _memory(process))
+    return Wave(size, seconds, requests / size, _memory(process), cpu)
 
 
 def _namespace(name: str) -> dict[str, Any]:
@@ -235,6 +239,16 @@ def _cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
     return float(used.user + used.system)
 
 
+def _spent(process: "subprocess.Popen[bytes]") -> dict[str, float]:
+    """CPU seconds of the controller, of the servers around it, and of this process."""
+    ours = psutil.Process()
+    found = {one.name(): one.cpu_times() for one in ours.children(recursive=True)
+             if one.name() in SERVERS}  # fmt: skip
+    spent = {name: times.user + times.system for name, times in found.items()}
+    own = ours.cpu_times()
+    return {"controller": _cpu_seconds(process), **spent, "who applies": own.user + own.system}
+
+
 def _memory(process: "subprocess.Popen[bytes]") -> float:
     return float(psutil.Process(process.pid).memory_info().rss) / 2**20
 
@@ -283,6 +297,8 @@ def bench(*, quick: bool) -> Table:
                 "requests to the API server", "per pipeline",
                 Side("controller", (most.requests,)),
             ),
+            *(Figure("CPU", "ms/pipeline", Side(name, (used,)))
+              for name, used in most.cpu_ms.items()),
         ),
         (
             "seconds: " + ", ".join(f"{one.pipelines} in {one.seconds:.1f}" for one in found.waves),
