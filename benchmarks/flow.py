@@ -175,8 +175,9 @@ async def flow(
     """
     with tempfile.TemporaryDirectory(prefix="interact-bench-") as name:
         folder = Path(name)
-        with _server.nats_server(folder / "nats") as server:
-            planned = planned_chain(stages)
+        planned = planned_chain(stages)
+        reserved = planned.bucket.max_bytes + sum(one.max_bytes for one in planned.streams)
+        with _server.nats_server(folder / "nats", max_memory=reserved) as server:
             for stage in stages:
                 config = planned.operators[stage.name]
                 (folder / f"{stage.name}.json").write_text(config.model_dump_json(by_alias=True))
