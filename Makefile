@@ -114,9 +114,10 @@ e2e: wheels ## the examples from the built distributions, then the whole story o
 ifdef ARGS
 	@$(BIN)/python -m pytest tests/e2e -x -m e2e $(ARGS)
 else
-	@$(BIN)/python -m pytest -s $(MANY) > build/many-runs.log 2>&1 & many=$$!; \
+	@{ $(BIN)/python -m pytest -s $(MANY) && \
+	   INTERACT_TEST_GIGABYTE=1 $(BIN)/python -m pytest tests/sdk -k GB; } > build/many-runs.log 2>&1 & many=$$!; \
 	  $(BIN)/python -m pytest tests/e2e -x -m e2e --ignore=$(MANY); others=$$?; \
-	  echo "two thousand external runs:"; wait $$many; own=$$?; cat build/many-runs.log; \
+	  echo "two thousand external runs, and frames of 1 GB:"; wait $$many; own=$$?; cat build/many-runs.log; \
 	  exit $$((others | own))
 endif
 

@@ -24,7 +24,7 @@ BESIDE = 4 * _chunks.CHUNK_BYTES
 PATIENCE = 110.0
 GIGABYTE = pytest.mark.skipif(
     not os.environ.get("INTERACT_TEST_GIGABYTE"),
-    reason="takes a minute and 3 GB of memory: set INTERACT_TEST_GIGABYTE",
+    reason="takes a minute and 3 GB of memory: `make e2e` does it, with INTERACT_TEST_GIGABYTE",
 )
 
 
