@@ -74,8 +74,8 @@ generate: $(READY) ## write crds/*.yaml, docs/spec and the operators' YAML from 
 	@PYTHONPATH=tests $(BIN)/python -m scenarios.ownership
 
 .PHONY: bench
-bench: $(READY) ## measured ratios, each from one interleaved run
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## measured ratios, each from one interleaved run (ARGS=… for some of them)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 WHEELS := dist/wheels
 .PHONY: wheels
