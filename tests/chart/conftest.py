@@ -70,7 +70,7 @@ def cluster(
     made = Cluster(plain_plane, tmp_path_factory.mktemp("helm"))
     yield made
     for name in made.crds():
-        made.kube.delete("customresourcedefinitions", name, propagation="Foreground")
+        made.kube.delete("customresourcedefinitions", name)
         made.kube.wait_gone("customresourcedefinitions", name)
     _forget_roles(made.kube)
 
