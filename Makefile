@@ -103,21 +103,22 @@ manifests: $(READY) ## render the charts into dist/manifests, for kubectl apply 
 	@$(BIN)/python helm/manifests.py --prefix $(IMAGE_PREFIX)
 
 E2E := build/e2e
+EXAMPLES := $(E2E)/bin/python -m examples --fast --images $(E2E)/pictures
 .PHONY: e2e
 e2e: wheels ## the examples from the built distributions, then the whole story on a real cluster
 	@rm -rf $(E2E)
 	@$(PYTHON) -m venv --without-pip $(E2E)
 	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --require-hashes -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(E2E) $(UV) pip install --quiet --no-deps $(WHEELS)/*.whl
-	@$(E2E)/bin/python -m examples --fast --images $(E2E)/pictures
 	@echo "a real cluster ($${KUBECONFIG:-one of our own}): building and loading images takes about ten minutes"
 ifdef ARGS
+	@$(EXAMPLES)
 	@$(BIN)/python -m pytest tests/e2e -x -m e2e $(ARGS)
 else
-	@{ $(BIN)/python -m pytest -s $(MANY) && \
-	   INTERACT_TEST_GIGABYTE=1 $(BIN)/python -m pytest tests/sdk -k GB; } > build/many-runs.log 2>&1 & many=$$!; \
+	@{ $(EXAMPLES) && $(BIN)/python -m pytest -s $(MANY) && \
+	   INTERACT_TEST_GIGABYTE=1 $(BIN)/python -m pytest tests/sdk -k GB; } > build/beside.log 2>&1 & beside=$$!; \
 	  $(BIN)/python -m pytest tests/e2e -x -m e2e --ignore=$(MANY); others=$$?; \
-	  echo "two thousand external runs, and frames of 1 GB:"; wait $$many; own=$$?; cat build/many-runs.log; \
+	  echo "the examples, two thousand external runs, and frames of 1 GB:"; wait $$beside; own=$$?; cat build/beside.log; \
 	  exit $$((others | own))
 endif
 
