@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from interact_controller import stream_json
 from interact_controller.errors import BrokerUnreachable, OverBudget, StreamRefused
-from interact_controller.seen import StreamSeen
+from interact_controller.stream_json import Page
 
 NOT_FOUND: Final = frozenset({10014, 10059, 10037})
 """nats-server, errors.json: no consumer, no stream, no message."""
@@ -15,39 +15,27 @@ NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
 """nats-server, errors.json: account, resources, memory or storage exceeded."""
 
 
-async def pages(
-    call: Callable[[int], Awaitable[dict[str, Any] | None]], field: str
-) -> AsyncIterator[dict[str, Any]]:
-    """The entries of a list.
-
-    Args:
-        call: Gives the page that begins with an entry; None if there is nothing to list.
-        field: Where the entries are in it.
-    """
-    offset = 0
-    while True:
-        answer = await call(offset)
-        page = (answer or {}).get(field) or []
-        for one in page:
-            yield one
-        offset += len(page)
-        if not page or answer is None or offset >= int(answer.get("total", 0)):
-            return
-
-
-async def streams(ask: Callable[[bytes], Awaitable[bytes]]) -> list[StreamSeen]:
-    """All streams there are, without their consumers.
+async def pages(ask: Callable[[bytes], Awaitable[bytes]], what: str) -> AsyncIterator[Page]:
+    """The pages of a list; none where there is nothing to list.
 
     Args:
         ask: Gives the answer to the request for a page.
+        what: What is listed, in the API's words.
+
+    Raises:
+        BrokerUnreachable, StreamRefused: As `refuse`.
     """
-    found: list[StreamSeen] = []
+    offset = 0
     while True:
-        page = stream_json.page(await ask(b'{"offset":%d}' % len(found)))
-        refuse({"error": page.error}, "STREAM.LIST")
-        found += page.seen()
-        if not page.streams or len(found) >= page.total:
-            return found
+        page = stream_json.page(await ask(b'{"offset":%d}' % offset))
+        error = page.error or {}
+        if int(error.get("err_code", 0)) in NOT_FOUND:
+            return
+        refuse({"error": error}, what)
+        yield page
+        offset += len(page)
+        if not len(page) or offset >= page.total:
+            return
 
 
 def refuse(answer: Mapping[str, Any], what: str) -> None:

@@ -218,18 +218,18 @@ class JetStream:
         return stream_json.stream(answer) if answer else None
 
     async def _list(self) -> list[StreamSeen]:
-        return await answers.streams(lambda asked: self._answer("$JS.API.STREAM.LIST", asked))
+        return [one async for page in self._pages("STREAM.LIST") for one in page.all_streams()]
 
     async def _with_consumers(self, one: StreamSeen) -> StreamSeen:
         consumers: dict[str, ConsumerSeen] = {}
         ports = any(stream_json.place(subject) for subject in one.subjects)
         if one.consumer_count and ports:  # others have passing readers only
-            pages = answers.pages(lambda offset: self._call(
-                f"CONSUMER.LIST.{one.name}", {"offset": offset}, nothing=answers.NOT_FOUND
-            ), "consumers")  # fmt: skip
-            seen = [stream_json.consumer(entry) async for entry in pages]
-            consumers = {consumer.durable: consumer for consumer in seen if consumer is not None}
+            pages = self._pages(f"CONSUMER.LIST.{one.name}")
+            consumers = {seen.durable: seen async for page in pages for seen in page.durables()}
         return dataclasses.replace(one, consumers=consumers)
+
+    def _pages(self, what: str) -> AsyncIterator[stream_json.Page]:
+        return answers.pages(lambda asked: self._answer(f"$JS.API.{what}", asked), what)
 
     # -- changing -----------------------------------------------------------------------------
 

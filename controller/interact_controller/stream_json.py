@@ -107,15 +107,23 @@ class _Info(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """A page of a listing of streams; typed, so that thousands are read quickly."""
+    """A page of a list of streams or consumers; typed, so that thousands are read quickly."""
 
     streams: list[_Info] | None = None
+    consumers: list[dict[str, Any]] | None = None
     total: int = 0
     error: dict[str, Any] | None = None
 
-    def seen(self) -> list[StreamSeen]:
-        """The streams on it, without their consumers."""
+    def __len__(self) -> int:
+        return len(self.streams or self.consumers or ())
+
+    def all_streams(self) -> list[StreamSeen]:
+        """Without their consumers."""
         return [_seen(one) for one in self.streams or ()]
+
+    def durables(self) -> list[ConsumerSeen]:
+        """The consumers that do not go with their readers."""
+        return [seen for one in self.consumers or () if (seen := consumer(one)) is not None]
 
 
 page: Callable[[bytes], Page] = msgspec.json.Decoder(Page).decode

@@ -67,13 +67,15 @@ with numpy.load("/interact/inputs/message.npz") as found:
 open("/dev/termination-log", "w").write(json.dumps({"total": total}))
 """
 KEEPS = '''
-"""A sink that says what comes."""
+"""A sink that takes nothing but the sums."""
 from interact import Values, operator
 
 @operator(name="keeps")
 def keeps(part: Values) -> None:
-    """A line for each message."""
-    print("kept", part.start, part.columns["total"][0], flush=True)
+    """Refuse a number that is not its message's."""
+    expected = sum(range(part.start, part.start + 3000))
+    if (part.columns["total"] != expected).any():
+        raise ValueError(f"{part.columns['total']} at {part.start}")
 '''
 WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
 
@@ -191,6 +193,7 @@ def test_messages_of_a_pipeline_become_jobs_that_read_their_arrays(runs: Cluster
     totals = [sum(range(start, start + 3000)) for start in (0, 3000)]
     assert sorted(one["status"]["results"]["total"] for one in made) == totals
     assert status["externalRuns"] == {"COMPLETED": 2}
+    assert status["deadLetters"] == 0, "the sink took the sums"
     runs.kubectl("delete", "-n", NAMESPACE, "pipeline", "flow", "--timeout=60s")
     eventually(lambda: not runs.items("xrun", "-n", NAMESPACE, "-l", label), "its runs go with it")
 
