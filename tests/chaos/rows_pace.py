@@ -2,6 +2,7 @@
 
 import time
 
+from interact_api.config import OutputConfig
 from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import Error
@@ -12,13 +13,13 @@ from chaos.runs import PATIENCE
 from chaos.table import row
 
 FULL = Setup(
-    rows=25, gate=0, max_bytes=MIB // 2, port_bytes={"sums": 32 << 10},
+    rows=50, gate=0, max_bytes=MIB // 2, port_bytes={"sums": 32 << 10},
     parameters={"frames": {"pause": 0.0, "edge": 96}, "kept": {"pause": 0.3}},
 )  # fmt: skip
-"""Its frames are 18 MB, of which the streams hold seven messages."""
+"""Its frames are 37 MB, of which the streams hold half a MiB."""
 GROWTH_BYTES = 8 * MIB
-FEW = 4 * 4
-"""Frames of four messages: those on their way when somebody looks."""
+PER_MESSAGE = 4
+"""Frames in a message."""
 
 
 @row(
@@ -30,31 +31,49 @@ FEW = 4 * 4
 )
 async def a_slow_sink(on: Local) -> None:
     async with on.running(FULL) as run:
-        await _steady(run)
-        memory, ahead = run.memory(), [len(run.sent) - len(run.kept)]
+        room = await _full(run)
+        memory = run.memory()
         for _ in range(3):
             await run.lasting(0.3)
-            ahead.append(len(run.sent) - len(run.kept))
             await _within_bounds(run)
+            stored = await _stored(run)
+            assert stored <= len(run.kept) + room, "the source sends what the sink has taken"
         sent = len(run.sent)
         await run.set("kept", pause=0.0)
         await run.finished()
 
         assert sent < run.setup.total // 2
-        assert max(ahead) <= ahead[0] + FEW
         grown = {one: bytes_ - memory[one] for one, bytes_ in run.memory().items()}
         assert max(grown.values()) < GROWTH_BYTES, grown
         await _within_bounds(run)
         run.exact()
 
 
-async def _steady(run: LocalRun) -> None:
-    """Wait until the source waits, and sends no more than the sink takes."""
-    end, before = time.monotonic() + PATIENCE, -FEW - 1
-    while not _waits(run) or len(run.sent) - len(run.kept) > before + FEW:
+async def _full(run: LocalRun) -> int:
+    """Wait until there is no room in any stream before the sink, and the source waits.
+
+    Gives the number of frames these streams hold at most.
+    """
+    end, outputs = time.monotonic() + PATIENCE, [_output(run, one) for one in ("frames", "sums")]
+    while True:
+        states = [(await run.broker.context.stream_info(one.stream)).state for one in outputs]
+        if _waits(run) and all(state.messages for state in states):
+            sizes = [state.bytes / state.messages for state in states]
+            room = [int(one.max_bytes / size) for one, size in zip(outputs, sizes, strict=True)]
+            if all(state.messages >= most - 1 for state, most in zip(states, room, strict=True)):
+                return sum(most + 1 for most in room) * PER_MESSAGE  # sizes differ by some bytes
         assert time.monotonic() < end, f"the source does not wait\n{run.words()}"
-        before = len(run.sent) - len(run.kept)
-        await run.lasting(0.6)
+        await run.lasting(0.05)
+
+
+async def _stored(run: LocalRun) -> int:
+    """Frames the source's stream has ever taken."""
+    info = await run.broker.context.stream_info(_output(run, "frames").stream)
+    return info.state.last_seq * PER_MESSAGE
+
+
+def _output(run: LocalRun, operator: str) -> OutputConfig:
+    return run.plan.operators[operator].outputs[0]
 
 
 def _waits(run: LocalRun) -> bool:

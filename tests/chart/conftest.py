@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from chart import chart
-from cluster import kube, servers
+from cluster import kube, servers, waiting
 from cluster.fixtures import RESTRICTED
 
 _NUMBERS = itertools.count(1)
@@ -69,10 +69,32 @@ def cluster(
     """A cluster without anything of ours, before and after."""
     made = Cluster(plain_plane, tmp_path_factory.mktemp("helm"))
     yield made
+    _forget_crds(made)
+    _forget_roles(made.kube)
+
+
+def _forget_crds(made: Cluster) -> None:
+    """Delete our CRDs and what there is of their kinds.
+
+    Each kind is listed before: its first reader makes the API server set up its store, and a
+    deletion that finds it half set up ("storage is (re)initializing") can be left for minutes.
+    """
+    made.serve()
     for name in made.crds():
+        kind = name.partition(".")[0]
+        waiting.eventually(lambda kind=kind: _readable(made.kube, kind), f"{kind} can be listed")
         made.kube.delete("customresourcedefinitions", name)
         made.kube.wait_gone("customresourcedefinitions", name)
-    _forget_roles(made.kube)
+
+
+def _readable(asked: kube.Kube, kind: str) -> bool:
+    try:
+        asked.list(kind, "")
+    except kube.KubeError as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 def _forget_roles(asked: kube.Kube) -> None:
