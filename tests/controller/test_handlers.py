@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import kopf
+import psutil
 import pytest
 from cluster.kube import Kube
 from cluster.plane import Plane
@@ -136,11 +137,11 @@ async def handlers_connection(plane: Plane) -> kube.Connection:
     return await kube.connection({"KUBECONFIG": str(plane.kubeconfig)})
 
 
-async def test_a_watch_that_is_cut_short_leaves_no_task_behind(
+async def test_a_watch_that_is_cut_short_leaves_no_task_and_no_connection_behind(
     plane: Plane, namespace: str
 ) -> None:
     connection = await handlers_connection(plane)
-    before = asyncio.all_tasks()
+    before, connected = asyncio.all_tasks(), connections(plane)
     watching = asyncio.create_task(
         handlers.watch(Scope(tuple(Kind), (namespace,)), connection, Heard(), lambda: None)
     )
@@ -153,6 +154,14 @@ async def test_a_watch_that_is_cut_short_leaves_no_task_behind(
             await watching
         while asyncio.all_tasks() != before:
             await pause(0)  # the loop closes the generators of those that are cancelled
+        while connections(plane) - connected:
+            await pause()  # TLS ends with a word of the server's
+
+
+def connections(plane: Plane) -> set[int]:
+    """Ports of this process's connections to the API server."""
+    opened = psutil.Process().net_connections("tcp")
+    return {one.laddr.port for one in opened if one.raddr and one.raddr.ip == plane.host}
 
 
 async def test_hearing_writes_nothing(plane: Plane, namespace: str, kube: Kube) -> None:

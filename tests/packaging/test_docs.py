@@ -29,14 +29,18 @@ def lay_out(page: str, folder: Path) -> list[Path]:
     return written
 
 
+LONGEST_SECONDS = 110
+
+
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        ["/bin/sh", "-ec", command], cwd=folder, capture_output=True, text=True, timeout=110, check=False,
+        ["/bin/sh", "-ec", command], cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False,
         env={**os.environ, "PATH": path, "INTERACT_OPERATORS": str(ROOT / "operators")},
     )  # fmt: skip
 
 
+@pytest.mark.timeout(4 * LONGEST_SECONDS)
 def test_the_readme_works_from_top_to_bottom(tmp_path):
     lay_out("README.md", tmp_path)
     commands = [text for kind, info, text in blocks("README.md") if (kind, info) == ("sh", "run")]
