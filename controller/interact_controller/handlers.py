@@ -18,7 +18,7 @@ from interact_api.model import GROUP
 from kopf._core.reactor import inventory
 
 from interact_controller import labels
-from interact_controller.kube import VERSIONS, Connection
+from interact_controller.kube import PAGE, VERSIONS, Connection
 from interact_controller.relist import Hears, Scope
 from interact_controller.seen import Key, Kind, Manifest
 from interact_controller.store import key_of, version_of
@@ -35,7 +35,6 @@ RESOURCES: Final = {
 }
 LOGIN_SECONDS: Final = 300
 """How long a token is used; the kubelet renews it earlier than it expires."""
-PAGE: Final = 500
 CONNECT_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 10.0
 _KOPF: Final = Path(kopf.__file__).parent

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from interact_api.choices import Role
 from interact_api.config import OperatorConfig
 from interact_api.flow import Edge, Letters, Trouble
+from interact_api.place import Place
 from interact_api.records import MAX_RECORDS, OperatorRecord, ReplicaRecord
 from interact_api.report import Report
 
@@ -107,10 +108,10 @@ class Board:
             del self.operators[key]
         for key, config in configs.items():
             known = self.operators.get(key)
-            if known is None or known.config.run != config.run:
-                self.operators[key] = OperatorRecord(config, {}, replicas.get(key, 1))
+            if known is None or known.place.run != config.run:
+                self.operators[key] = OperatorRecord(Place.of(config), {}, replicas.get(key, 1))
                 continue
-            known.config, known.expected = config, replicas.get(key, 1)
+            known.place, known.expected = Place.of(config), replicas.get(key, 1)
             known.mark_silent(now - SILENCE_SECONDS)
 
     def hear(self, pipeline: str, report: Report, now: float) -> bool:
@@ -119,7 +120,7 @@ class Board:
         Reports of operators nobody asked for, and of other runs, are left out.
         """
         record = self.operators.get((pipeline, report.operator))
-        if record is None or (report.run and report.run != record.config.run):
+        if record is None or (report.run and report.run != record.place.run):
             return False
         if report.replica not in record.replicas and len(record.replicas) >= 2 * MAX_RECORDS:
             return False
@@ -177,7 +178,7 @@ class Board:
         """Whether an operator at the end of a pipeline has seen everything."""
         if record.knows_its_end:
             return record.states() == {"done"}
-        return self.drained(record.config.pipeline)
+        return self.drained(record.place.pipeline)
 
     def done(self, pipeline: str) -> bool:
         """Whether a pipeline has nothing left to do."""
@@ -214,7 +215,7 @@ class Board:
         counting = [
             one
             for one in records
-            if one.config.operator not in later and (one in ends or one.config.role is Role.REDUCER)
+            if one.place.operator not in later and (one in ends or one.place.role is Role.REDUCER)
         ]
         told = [scan for record in records for scan in record.told(name)]
         if not ends or not told:
@@ -237,18 +238,18 @@ class Board:
         """Whether an operator has every frame of a scan."""
         if any(scan.complete for scan in record.told(name)):
             return True
-        return not record.knows_its_end and self.drained(record.config.pipeline)
+        return not record.knows_its_end and self.drained(record.place.pipeline)
 
     def _after_reducers(self, pipeline: str) -> set[str]:
         """Operators that get results only: frames are counted before them."""
         records = self.of(pipeline)
-        reducers = {r.config.operator for r in records if r.config.role is Role.REDUCER}
+        reducers = {r.place.operator for r in records if r.place.role is Role.REDUCER}
         found: set[str] = set()
         for _ in records:  # as many steps as the longest path may have
             found |= {
-                record.config.operator
+                record.place.operator
                 for record in records
-                for entry in record.config.inputs
+                for entry in record.place.inputs
                 if entry.source.partition(".")[0] in reducers | found
             }
         return found
@@ -256,14 +257,14 @@ class Board:
 
 def _record(config: OperatorConfig, replicas: int) -> OperatorRecord:
     """An operator whose replicas are numbered from 0."""
-    return OperatorRecord(config, {n: ReplicaRecord() for n in range(replicas)}, replicas)
+    return OperatorRecord(Place.of(config), {n: ReplicaRecord() for n in range(replicas)}, replicas)
 
 
 def _expects(record: OperatorRecord, origin: str | None) -> bool:
     """Whether frames of a source come to an operator."""
     if origin is None or record.is_source:
-        return origin is None or record.config.operator == origin
-    roots = {lane.partition(">")[0] for entry in record.config.inputs for lane in entry.lanes}
+        return origin is None or record.place.operator == origin
+    roots = {lane.partition(">")[0] for entry in record.place.inputs for lane in entry.lanes}
     return origin in roots
 
 

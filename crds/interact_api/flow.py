@@ -131,7 +131,7 @@ def troubles(
         yield Trouble(ConditionType.DEAD_LETTERING, Reason.FRAMES_FAILED, _kept(letters))
     yield from _store_full(records, letters)
     open_ = [
-        f"{one.config.operator}: {words}"
+        f"{one.place.operator}: {words}"
         for one in records
         for words in dict.fromkeys(r.report.breaker for r in one.present if r.report is not None)
         if words
@@ -157,7 +157,7 @@ def _kept(letters: Letters) -> str:
 
 def _store_full(records: Sequence[OperatorRecord], letters: Letters | None) -> Iterator[Trouble]:
     told = [
-        one.config.operator
+        one.place.operator
         for one in records
         if any(r.report is not None and r.report.dead_letters_full for r in one.present)
     ]

@@ -1,11 +1,10 @@
 """One replica, one operator: their reports over all their lives, added up. Pure."""
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from interact_api import buckets
 from interact_api.choices import Join, Role
-from interact_api.config import OperatorConfig
+from interact_api.place import Place
 from interact_api.report import Report, ScanReport
 
 COUNTERS = (
@@ -19,7 +18,7 @@ MAX_RECORDS = 512
 """Replicas to remember; an operator has 128 at most at a time."""
 
 
-@dataclass
+@dataclass(slots=True)
 class ReplicaRecord:
     """One replica over all its lives."""
 
@@ -128,11 +127,11 @@ class Pace:
     frames_per_message: float | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class OperatorRecord:
     """One operator of one pipeline."""
 
-    config: OperatorConfig
+    place: Place
     replicas: dict[int, ReplicaRecord]
     """By number; one that was never heard of comes into being with its first report."""
     expected: int = 1
@@ -141,7 +140,7 @@ class OperatorRecord:
         default_factory=dict[tuple[str, str], tuple[int, int]]
     )
     """Messages waiting and held, by (stream, durable)."""
-    samples: deque[Sample] = field(default_factory=deque[Sample])
+    samples: list[Sample] = field(default_factory=list[Sample])
     moved_at: float | None = None
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     errors: dict[str, None] = field(default_factory=dict[str, None])
@@ -149,13 +148,13 @@ class OperatorRecord:
     @property
     def is_source(self) -> bool:
         """Whether it brings the frames."""
-        return self.config.role is Role.SOURCE
+        return self.place.role is Role.SOURCE
 
     @property
     def is_terminal(self) -> bool:
         """Whether the frames end here: it has data inputs and nobody reads its outputs."""
-        fed = any(entry.join is not Join.LATEST for entry in self.config.inputs)
-        return fed and not self.config.outputs
+        fed = any(entry.join is not Join.LATEST for entry in self.place.inputs)
+        return fed and not self.place.read
 
     @property
     def knows_its_end(self) -> bool:
@@ -227,7 +226,7 @@ class OperatorRecord:
         work = self.count("kernel_seconds")
         self.samples.append(Sample(now, self.frames, self.bytes, messages, work, delays))
         while len(self.samples) > 2 and self.samples[1].at < now - RATE_SECONDS:
-            self.samples.popleft()
+            del self.samples[0]
 
     def rates(self) -> tuple[float, float]:
         """Frames and bytes a second, of late."""

@@ -116,8 +116,8 @@ def test_a_stall_says_who_waits_for_whom(board):
     hear(board, "reader", frames_out=12, messages_out=3, blocked_seconds=41.2)
     hear(board, "sum")
     hear(board, "picture")
-    config = board.operators["demo", "picture"].config.inputs[0]
-    board.poll("demo", {"picture": {(config.stream, config.durable): (7, 2)}}, 1.0)
+    feed = board.operators["demo", "picture"].place.inputs[0]
+    board.poll("demo", {"picture": {(feed.stream, feed.durable): (7, 2)}}, 1.0)
 
     lines = explanation(board, 60.4)
 

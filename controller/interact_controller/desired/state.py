@@ -129,7 +129,7 @@ def stage(observed: Observed, plan: Plan, *, waits: bool) -> Stage:
         return Stage.SUSPENDED
     sources = [name for name, one in plan.operators.items() if one.role is Role.SOURCE]
     records = observed.board.of(observed.name)
-    known = {one.config.operator for one in records if one.is_source}
+    known = {one.place.operator for one in records if one.is_source}
     if sources and known >= set(sources) and not waits and observed.board.done(observed.name):
         return Stage.COMPLETED
     if not observed.pipeline.spec.drain:

@@ -53,7 +53,7 @@ def _operator(record: OperatorRecord, letters: Letters | None) -> dict[str, Any]
         name: why for one in replicas if one.report for name, why in one.report.refused.items()
     }
     return {
-        "name": record.config.operator,
+        "name": record.place.operator,
         "ready": record.ready,
         "replicas": record.expected,
         "framesPerSecond": round(pace.frames, 1),
@@ -64,7 +64,7 @@ def _operator(record: OperatorRecord, letters: Letters | None) -> dict[str, Any]
         "kernelSecondsPerMessage": pace.message_seconds or 0.0,
         "delayP50Seconds": pace.delay_p50 or 0.0,
         "delayP99Seconds": pace.delay_p99 or 0.0,
-        "deadLetters": letters.by_operator.get(record.config.operator, 0) if letters else 0,
+        "deadLetters": letters.by_operator.get(record.place.operator, 0) if letters else 0,
         "refusedParameters": [
             {"name": name, "message": why} for name, why in sorted(refused.items())
         ],

@@ -200,7 +200,7 @@ class Crew:
 
 def _most_deaths(record: OperatorRecord) -> int:
     """Deaths in a row after which a run gives up: two frames that end their process cost fewer."""
-    attempts = max((entry.attempts for entry in record.config.inputs), default=0)
+    attempts = max((entry.attempts for entry in record.place.inputs), default=0)
     return MOST_DEATHS + 2 * attempts
 
 

@@ -281,7 +281,7 @@ class Run:
         held = [
             entry.ack_wait_seconds
             for record in self.board.operators.values()
-            for entry in record.config.inputs
+            for entry in record.place.inputs
             if record.pending.get((entry.stream, entry.durable), (0, 0))[1]
         ]
         return now - self.board.moved_at > max([limit, *(1.5 * wait for wait in held)])

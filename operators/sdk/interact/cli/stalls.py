@@ -14,7 +14,7 @@ def explanation(board: Board, seconds: float) -> list[str]:
         for record in board.of(pipeline):
             if record.states() != {"done"} or record.waiting:
                 lines += [
-                    f"  {record.config.operator}: {reason}" for reason in _reasons(board, record)
+                    f"  {record.place.operator}: {reason}" for reason in _reasons(board, record)
                 ]
     for scan in board.scans():
         if not scan.complete:
@@ -34,8 +34,8 @@ def _reasons(board: Board, record: OperatorRecord) -> Iterator[str]:
         full = f"; it waited {blocked:.0f} s for room in its streams" if blocked >= 1 else ""
         yield sent + full
         return
-    pipeline = record.config.pipeline
-    for entry in record.config.inputs:
+    pipeline = record.place.pipeline
+    for entry in record.place.inputs:
         giver = board.operators[pipeline, entry.source.partition(".")[0]]
         if entry.join is Join.LATEST:
             if not giver.count("messages_out"):

@@ -109,8 +109,8 @@ def _operator(board: Board, record: OperatorRecord) -> dict[str, Any]:
     started = board.flow_began_at
     span = 0.0 if started is None or record.moved_at is None else record.moved_at - started
     return {
-        "name": record.config.operator,
-        "role": str(record.config.role),
+        "name": record.place.operator,
+        "role": str(record.place.role),
         "replicas": len(record.replicas),
         "frames": record.frames,
         "frames_per_second": round(record.frames / span, 1) if span > 0 else 0.0,
@@ -131,7 +131,7 @@ def _operator(board: Board, record: OperatorRecord) -> dict[str, Any]:
 def _words(records: Sequence[OperatorRecord], kind: str) -> list[str]:
     return list(
         dict.fromkeys(
-            f"{one.config.operator}: {text}" for one in records for text in getattr(one, kind)
+            f"{one.place.operator}: {text}" for one in records for text in getattr(one, kind)
         )
     )
 
