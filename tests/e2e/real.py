@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ EXAMPLE_OPERATORS = ("scan-reader", "center-of-mass-partial", "center-of-mass-re
                      "scan-image", "diffraction-pattern-accumulator", "image-display")  # fmt: skip
 IMAGES = ("base", "stem", "controller", "nats", *EXAMPLE_OPERATORS)
 """Relays run in stem, as operators do."""
+LOADERS = 2
 
 Object = dict[str, Any]
 
@@ -88,8 +90,9 @@ class Images:
         run("make", "images", *(f"{name}={value}" for name, value in given.items()), seconds=1800)
 
     def _load(self) -> None:
-        loader = os.environ.get("IMAGE_LOADER") or str(TOOLS / "load.sh")
-        run(*shlex.split(loader), *self.names(), seconds=1800)
+        loader = shlex.split(os.environ.get("IMAGE_LOADER") or str(TOOLS / "load.sh"))
+        with ThreadPoolExecutor(LOADERS) as loaders:  # one packs while the other unpacks
+            list(loaders.map(lambda image: run(*loader, image, seconds=1800), self.names()))
 
 
 def _works(*command: str) -> bool:
