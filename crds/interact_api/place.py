@@ -30,7 +30,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An operator of a pipeline, a third as large as its whole configuration.
+    """An operator of a pipeline: of its configuration what does not concern its process alone.
 
     Attributes:
         pipeline: Name of the pipeline.

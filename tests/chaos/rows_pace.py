@@ -13,10 +13,10 @@ from chaos.runs import PATIENCE
 from chaos.table import row
 
 FULL = Setup(
-    rows=50, gate=0, max_bytes=MIB // 2, port_bytes={"sums": 32 << 10},
+    rows=25, gate=0, max_bytes=MIB // 2, port_bytes={"sums": 32 << 10},
     parameters={"frames": {"pause": 0.0, "edge": 96}, "kept": {"pause": 0.3}},
 )  # fmt: skip
-"""Its frames are 37 MB, of which the streams hold half a MiB."""
+"""Its frames are 18 MB, of which the streams hold half a MiB."""
 GROWTH_BYTES = 8 * MIB
 PER_MESSAGE = 4
 """Frames in a message."""

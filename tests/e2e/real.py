@@ -19,7 +19,6 @@ EXAMPLE_OPERATORS = ("scan-reader", "center-of-mass-partial", "center-of-mass-re
                      "scan-image", "diffraction-pattern-accumulator", "image-display")  # fmt: skip
 IMAGES = ("base", "stem", "controller", "nats", *EXAMPLE_OPERATORS)
 """Relays run in stem, as operators do."""
-LOADERS = 2
 
 Object = dict[str, Any]
 
@@ -91,7 +90,7 @@ class Images:
 
     def _load(self) -> None:
         loader = shlex.split(os.environ.get("IMAGE_LOADER") or str(TOOLS / "load.sh"))
-        with ThreadPoolExecutor(LOADERS) as loaders:  # one packs while the other unpacks
+        with ThreadPoolExecutor(2) as loaders:  # one packs while the other unpacks
             list(loaders.map(lambda image: run(*loader, image, seconds=1800), self.names()))
 
 

@@ -11,6 +11,8 @@ from interact_api.conditions import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LONGEST_SECONDS = 110
+"""For one command."""
 
 
 def blocks(page: str) -> list[tuple[str, str, str]]:
@@ -29,9 +31,6 @@ def lay_out(page: str, folder: Path) -> list[Path]:
     return written
 
 
-LONGEST_SECONDS = 110
-
-
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
@@ -40,7 +39,7 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.timeout(4 * LONGEST_SECONDS)
+@pytest.mark.timeout(4 * LONGEST_SECONDS)  # three commands
 def test_the_readme_works_from_top_to_bottom(tmp_path):
     lay_out("README.md", tmp_path)
     commands = [text for kind, info, text in blocks("README.md") if (kind, info) == ("sh", "run")]
